@@ -1,0 +1,82 @@
+"""Conditions as a tree: what the expression text, the structured JSON and the builders all mean.
+
+One tree, three spellings (flag-format.md section 2). Nodes are immutable and hashable; two conditions mean the same
+text exactly when their trees are equal.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import msgspec
+
+from flagcore.terms import Operator
+
+__all__ = ["All", "Any", "Constant", "Expression", "Has", "InSegment", "Literal", "Not", "Path", "Test", "flat_key"]
+
+Path = tuple[str, ...]
+"""An attribute path, one name a level: ``app.version`` is ``("app", "version")``, ``` `app.version` ``` is ``("app.version",)``."""
+
+
+def flat_key(path: Path) -> str:
+    """Return the flat context key that is looked up before the nested levels."""
+    return ".".join(path)
+
+
+class Literal(msgspec.Struct, frozen=True):
+    """A constant of a test. ``value`` is the author's: text for the prefixes ``v``, ``i``, ``t``, ``cidr``."""
+
+    value: str | bool | int | float
+    prefix: str = ""  # "", "v", "i", "t" or "cidr"
+
+
+class Test(msgspec.Struct, frozen=True):
+    """One attribute, one operator, one constant; a tuple of literals is a list (never empty)."""
+
+    path: Path
+    operator: Operator
+    constant: Literal | tuple[Literal, ...]
+
+    @property
+    def literals(self) -> tuple[Literal, ...]:
+        """The constant as a tuple, a single literal as a tuple of one."""
+        return self.constant if isinstance(self.constant, tuple) else (self.constant,)
+
+
+class Has(msgspec.Struct, frozen=True):
+    """True when a value that is not null is found at ``path``."""
+
+    path: Path
+
+
+class InSegment(msgspec.Struct, frozen=True):
+    """True when the context is known to be a member of the segment."""
+
+    name: str
+
+
+class Constant(msgspec.Struct, frozen=True):
+    """``true`` or ``false``."""
+
+    value: bool
+
+
+class Not(msgspec.Struct, frozen=True):
+    """Kleene negation."""
+
+    part: Expression
+
+
+class All(msgspec.Struct, frozen=True):
+    """Kleene conjunction of one or more parts."""
+
+    parts: tuple[Expression, ...]
+
+
+class Any(msgspec.Struct, frozen=True):
+    """Kleene disjunction of one or more parts."""
+
+    parts: tuple[Expression, ...]
+
+
+Expression = Union[All, Any, Not, Test, Has, InSegment, Constant]
