@@ -1,0 +1,59 @@
+# Every target sets itself up (tools/setup.sh: .venv, requirements, extension). `make help` lists them.
+
+PYTHON_BIN := .venv/bin/python
+WORKERS ?= 2
+MINUTES ?= 10
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench build sanitize debug fuzz nightly clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+setup: ## .venv with all requirements, the extension built in place
+	@tools/setup.sh
+
+demo: setup ## an example shop: its flags checked, tested, evaluated, explained and timed
+	@$(PYTHON_BIN) examples/demo.py
+
+test: setup ## all tests: unit, property, conformance, native, packaging, architecture
+	$(PYTHON_BIN) -m pytest -n $(WORKERS) --dist worksteal
+
+lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, clang-format where present
+	$(PYTHON_BIN) -m ruff check .
+	$(PYTHON_BIN) -m ruff format --check .
+	$(PYTHON_BIN) -m mypy
+	$(PYTHON_BIN) -m mypy.stubtest flagcore.evaluator._program
+	$(PYTHON_BIN) -m pyright
+	$(PYTHON_BIN) tools/yellow_lines.py
+	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror src/flagcore/kernel/*.[ch]; fi
+
+format: setup ## put the sources into shape
+	$(PYTHON_BIN) -m ruff check --fix --exit-zero .
+	$(PYTHON_BIN) -m ruff format .
+
+bench: ## the workloads of benchmarks/, as ratios to a C method call, and instruction counts
+	@tools/setup.sh valgrind
+	$(PYTHON_BIN) -m benchmarks.run
+
+build: setup ## sdist and wheel in dist/
+	rm -rf dist
+	$(PYTHON_BIN) tools/package.py dist
+
+sanitize: setup ## unit, property and conformance tests on a build with ASan and UBSan, in build/sanitize
+	FLAGCORE_SANITIZE=1 tools/rebuilt.sh build/sanitize -n $(WORKERS)
+
+debug: setup ## the same on a build with every Cython check on, in build/debug
+	FLAGCORE_DEBUG=1 tools/rebuilt.sh build/debug -n $(WORKERS)
+
+fuzz: ## mutated programs through verify and walk under ASan and UBSan, for MINUTES (10)
+	@tools/setup.sh clang
+	tools/fuzz.sh $(MINUTES)
+
+nightly: setup ## Hypothesis with at least 50,000 cases of compiled engine against twin
+	HYPOTHESIS_PROFILE=nightly $(PYTHON_BIN) -m pytest -n $(WORKERS) tests/property
+
+clean: ## everything that was built or cached; .venv stays
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info .venv/.built
+	rm -f src/flagcore/evaluator/_program.c src/flagcore/evaluator/*.so
+	find src tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
