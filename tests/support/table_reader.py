@@ -30,7 +30,7 @@ def _key(table: bytes, place: int) -> bytes | None:
     meta, *words = _ENTRY.unpack_from(table, _TABLE.size + 16 * place)
     kind = meta & 0xFF
     if kind == 0:
-        assert meta == 0 and not any(words), "an empty entry is all zero"
+        assert [meta, *words] == [0] * 4, "an empty entry is all zero"
         return None
     if kind == 255:
         return table[words[0] : words[0] + words[1]]
@@ -42,7 +42,8 @@ def _key(table: bytes, place: int) -> bytes | None:
 def check_table(table: bytes) -> None:
     """Assert what the kernel may rely on: sizes, load, bounds, tags, and that every key is reached by probing."""
     size, count, capacity, flags, shortest, longest, values, reserved = _TABLE.unpack_from(table)
-    assert size == len(table) and size % 8 == 0 and reserved == 0
+    assert size == len(table)
+    assert (size % 8, reserved) == (0, 0)
     keys = stored_keys(table)
     assert len(keys) == count
     assert capacity == count if flags & _LINEAR else 3 * capacity >= 4 * count and capacity > count
@@ -93,7 +94,7 @@ def look_up(table: bytes, key: bytes) -> int | None:
     return value
 
 
-def member(blob: bytes, value: str | bool | int | float) -> bool | None:
+def member(blob: bytes, value: str | bool | float) -> bool | None:
     """Tell whether ``value`` is in the set; None when the set holds no value of its kind."""
     magic, fmt, reader, size, kinds, table, folded, ints, int_count, doubles, double_count, booleans, reserved = (
         _SET.unpack_from(blob)
@@ -105,8 +106,5 @@ def member(blob: bytes, value: str | bool | int | float) -> bool | None:
         return any(look_up(blob[at:], value.encode()) is not None for at in offsets) if kinds & 1 else None
     if isinstance(value, bool):
         return bool(booleans & (2 if value else 1)) if kinds & 4 else None
-    numbers = [
-        *struct.unpack_from(f"<{int_count}q", blob, ints),
-        *struct.unpack_from(f"<{double_count}d", blob, doubles),
-    ]
-    return value in numbers if kinds & 2 else None
+    integers = struct.unpack_from(f"<{int_count}q", blob, ints)
+    return value in integers + struct.unpack_from(f"<{double_count}d", blob, doubles) if kinds & 2 else None

@@ -39,7 +39,7 @@ def test_every_key_is_found_with_its_value(count: int) -> None:
 
 
 def test_few_short_keys_are_linear_and_others_hashed() -> None:
-    """Up to LINEAR_LIMIT inline keys stand in a row; one key more, or one too long for its entry, makes a hash table."""
+    """Up to LINEAR_LIMIT inline keys stand in a row; one key more, or one too long for its entry, needs hashing."""
     few = [b"%d" % number for number in range(LINEAR_LIMIT)]
     assert _flags(build_table(few)) & LINEAR
     assert not _flags(build_table([*few, b"one more"])) & LINEAR
@@ -54,7 +54,7 @@ def test_entries_pushed_past_the_end_wrap_round() -> None:
 
 
 def test_equal_hashes_are_laid_out_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys with one hash keep a layout of their own choice of order: none is lost and the order given does not count."""
+    """Of keys with one hash none is lost, and the order given does not count."""
     monkeypatch.setattr(tables, "hash_keys", lambda keys: [7] * len(keys))
     keys = [b"%02d" % number for number in range(20)]
     assert build_table(keys) == build_table(keys[::-1])
