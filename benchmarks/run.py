@@ -1,0 +1,188 @@
+"""Measure W1 to W8 and print them as ratios to the floor: ``python -m benchmarks.run [--json] [--record] [W1 ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engines import client_for
+from benchmarks.floor import load_floor
+from benchmarks.timing import Measured, Subject, measure
+from benchmarks.workloads import MAKERS, Workload, make
+
+GOALS = {
+    "W1": 1.5,
+    "W2": 2.2,
+    "W3": 2.6,
+    "W4": 12.0,
+    "W4 reused context": 4.5,
+    "W5": 3.0,
+    "W6": 3.0,
+    "W7 one": 3.0,
+    "W7 different": 16.0,
+    "W8 a flag, lazily": 1.4,
+    "W8 a flag, as a dict": 3.5,
+}  # docs/design/design.md section 5, in units of the floor
+
+Getter = Callable[[str, bool, Any], Any]
+LOOPS = 40_000  # evaluations a sample
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and with --record keep the figures under benchmarks/records/."""
+    options = _parser().parse_args(arguments)
+    floor = _floor()
+    results: list[Measured] = []
+    for name in options.workloads or MAKERS:
+        results += measure(_subjects(name, make(name)), floor, options.rounds)
+    report = {**_machine(), "floor_ns": _floor_nanoseconds(floor, options.rounds), "rows": [_row(row) for row in results]}
+    if options.record:
+        _record(report)
+    print(json.dumps(report, indent=1) if options.json else _table(report))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("workloads", nargs="*", metavar="W", help=f"default: all of {', '.join(MAKERS)}")
+    parser.add_argument("--rounds", type=int, default=21, help="samples of each subject (default 21)")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--record", action="store_true", help="keep the figures in benchmarks/records/")
+    return parser
+
+
+# -- subjects
+
+
+def _subjects(name: str, workload: Workload) -> list[Subject]:
+    client = client_for(workload)
+    if name == "W8":
+        return _bulk_subjects(workload, client)
+    getter = client.get_boolean_value
+    contexts = [call.context for call in workload.calls]
+    _assert_answers(name, workload, getter, contexts)
+    subjects = [_calls(name, getter, workload.key, contexts)]
+    if name == "W4":
+        reused = [client.context(workload.calls[0].context)] * len(contexts)
+        _assert_answers(name, workload, getter, reused)
+        subjects.append(_calls("W4 reused context", getter, workload.key, reused))
+    if name == "W1":
+        subjects.append(_calls("W1 details", client.get_boolean_details, workload.key, contexts))
+    if workload.by_hand is not None:
+        _assert_answers(name, workload, workload.by_hand, contexts, exact=name != "W3")
+        subjects.append(_calls(f"{name} by hand", workload.by_hand, workload.key, contexts))
+    return subjects
+
+
+def _assert_answers(name: str, workload: Workload, getter: Getter, contexts: Sequence[Any], exact: bool = True) -> None:
+    """A figure of wrong answers is no figure: every answer is checked before the clock starts."""
+    for call, context in zip(workload.calls, contexts, strict=True):
+        answer = getter(workload.key, False, context)
+        if answer is not call.expected and exact:
+            raise AssertionError(f"{name}: {answer!r} for {call.context!r}, expected {call.expected!r}")
+
+
+def _calls(name: str, getter: Getter, key: str, contexts: Sequence[Any]) -> Subject:
+    repeats = max(1, LOOPS // len(contexts))
+    many = list(contexts) * repeats
+
+    def batch() -> None:
+        g, k = getter, key
+        for context in many:
+            g(k, False, context)
+
+    def empty() -> None:
+        for context in many:  # noqa: B007
+            pass
+
+    return Subject(name, batch, empty, len(many))
+
+
+def _bulk_subjects(workload: Workload, client: Any) -> list[Subject]:
+    context = workload.calls[0].context
+    expected = {key: client.get_boolean_details(key, False, context) for key in workload.flags["flags"]}  # type: ignore[attr-defined]
+    if dict(client.evaluate_all(context)) != expected:
+        raise AssertionError("W8: evaluate_all differs from the single evaluations")
+
+    def lazily() -> None:
+        for _ in range(LOOPS // len(expected)):
+            client.evaluate_all(context)
+
+    def as_dict() -> None:
+        for _ in range(LOOPS // len(expected)):
+            dict(client.evaluate_all(context))
+
+    def empty() -> None:
+        for _ in range(LOOPS // len(expected)):
+            pass
+
+    return [Subject("W8 a flag, lazily", lazily, empty, LOOPS), Subject("W8 a flag, as a dict", as_dict, empty, LOOPS)]
+
+
+def _floor() -> Subject:
+    return _calls("floor", load_floor(), "checkout.new", [{"targetingKey": "user-1"}] * 1000)
+
+
+def _floor_nanoseconds(floor: Subject, rounds: int) -> float:
+    return measure([floor], floor, rounds)[0].nanoseconds
+
+
+# -- reports
+
+
+def _row(row: Measured) -> dict[str, object]:
+    goal = GOALS.get(row.name)
+    return {
+        "name": row.name,
+        "ns": round(row.nanoseconds, 1),
+        "ratio": round(row.ratio, 2),
+        "mad": round(row.mad, 2),
+        "goal": goal,
+        "reached": None if goal is None else row.ratio <= goal,
+    }
+
+
+def _machine() -> dict[str, object]:
+    return {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _record(report: dict[str, Any]) -> None:
+    kind = f"{report['machine']}-{'-'.join(str(report['processor']).split()[:3])}".replace("(R)", "").lower()
+    path = Path(__file__).parent / "records" / f"{report['date']}-{kind}.json"
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"recorded in {path.name}", file=sys.stderr)
+
+
+def _table(report: dict[str, Any]) -> str:
+    head = (
+        f"CPython {report['python']}, {report['processor']}; "
+        f"F = a C method called with three arguments = {report['floor_ns']:.1f} ns"
+    )
+    rows = [f"{'workload':<24}{'ns':>9}{'F':>8}{'+-':>7}{'goal':>7}"]
+    for row in report["rows"]:
+        goal = "" if row["goal"] is None else f"{row['goal']:>7.1f}" + ("  reached" if row["reached"] else "  MISSED")
+        rows.append(f"{row['name']:<24}{row['ns']:>9.1f}{row['ratio']:>8.2f}{row['mad']:>7.2f}{goal}")
+    return "\n".join([head, *rows])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
