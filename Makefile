@@ -8,7 +8,7 @@ MINUTES ?= 10
 .PHONY: help setup demo test lint format bench build sanitize debug fuzz nightly clean
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv with all requirements, the extension built in place
 	@tools/setup.sh

@@ -33,7 +33,7 @@ def build(directory: Path) -> tuple[Path, Path]:
         _copy_sources(copy)
         sdist = directory / _hook("build_sdist", copy, directory)
         with tarfile.open(sdist) as archive:
-            archive.extractall(scratch, filter="data")
+            archive.extractall(scratch, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         unpacked = Path(scratch, sdist.name.removesuffix(".tar.gz"))
         wheel = directory / _hook("build_wheel", unpacked, directory)
     return sdist, wheel

@@ -27,5 +27,6 @@ if [ -n "${FLAGCORE_SANITIZE:-}" ]; then
     export LD_PRELOAD PYTHONMALLOC=malloc
     export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 fi
-# The copy's own src comes first, before the editable install of the environment (pythonpath in pyproject.toml).
+# The copy's own src comes before the editable install of the environment, in the processes that tests start too.
+export PYTHONPATH=$PWD/src
 exec "$python" -m pytest tests/unit tests/property tests/conformance "$@"
