@@ -29,6 +29,17 @@ class Literal(msgspec.Struct, frozen=True):
     value: str | bool | int | float
     prefix: str = ""  # "", "v", "i", "t" or "cidr"
 
+    def __eq__(self, other: object) -> bool:
+        """Unlike Python, ``1``, ``1.0`` and ``True`` are three constants, and so are ``0.0`` and ``-0.0``."""
+        if not isinstance(other, Literal):
+            return NotImplemented
+        if self.prefix != other.prefix or type(self.value) is not type(other.value):
+            return False
+        return repr(self.value) == repr(other.value) if isinstance(self.value, float) else self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value, self.prefix))
+
 
 class Test(msgspec.Struct, frozen=True):
     """One attribute, one operator, one constant; a tuple of literals is a list (never empty)."""

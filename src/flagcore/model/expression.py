@@ -1,0 +1,293 @@
+"""Parser of condition texts (flag-format.md section 2).
+
+    expr = and { "or" and } ;   and = unary { "and" unary } ;   unary = "not" unary | primary ;
+    primary = "(" expr ")" | "segment" "(" STRING ")" | "has" "(" path ")" | "true" | "false" | test ;
+
+Parentheses make a node of their own: ``(a and b) and c`` is All(All(a, b), c), ``a and b and c`` is All(a, b, c).
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from flagcore.model.expression_tokens import END, KEYWORDS, Token, is_plain_name, tokenize, unescape
+from flagcore.model.normal import MAX_DEPTH, depth
+from flagcore.model.operators import INT64_MAX, INT64_MIN, PREFIXES, is_text, test_faults
+from flagcore.model.problems import ExpressionError, Fault, nearest
+from flagcore.model.tree import All, Any, Constant, Expression, Has, InSegment, Literal, Not, Path, Test
+from flagcore.terms import Operator
+
+__all__ = ["parse_expression", "parse_path"]
+
+_OPERATORS = {operator.value: operator for operator in Operator}
+_WORDS = ("contains", "starts_with", "ends_with", "matches", "in", "not", "==", "!=", "<", "<=", ">", ">=")
+_SYNONYMS = {"startswith": "starts_with", "endswith": "ends_with", "equals": "==", "eq": "==", "is": "==", "regex": "matches",
+             "match": "matches", "includes": "contains", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "like": "matches"}  # fmt: skip
+_INT64_DIGITS = 19
+
+
+def parse_expression(text: str) -> Expression:
+    """Return the tree of a condition, in normal form.
+
+    Raises:
+        ExpressionError: one fault where the text stops being a condition, or every constant and operator that is refused.
+    """
+    parser = _Parser(text)
+    tree = parser.expression()
+    if parser.next.kind != END:
+        parser.refuse_rest()
+    if parser.faults:
+        raise ExpressionError(parser.faults, text)
+    if depth(tree) > MAX_DEPTH:
+        raise ExpressionError([_too_deep(0)], text)
+    return tree
+
+
+def parse_path(text: str) -> Path:
+    """Return the attribute path that a text such as ``app.version`` means; backquotes as in conditions.
+
+    Raises:
+        ExpressionError: the text is not a path.
+    """
+    parser = _Parser(text)
+    path = parser.path()
+    if parser.next.kind != END:
+        parser.fail("a path is names joined by dots", "put unusual names into backquotes")
+    return path
+
+
+def _too_deep(offset: int) -> Fault:
+    return Fault(code="too-deep", message=f"the condition is nested deeper than {MAX_DEPTH}", offset=offset)
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = tokenize(text)
+        self.index = 0
+        self.next: Token = self.tokens[0]
+        self.nesting = 0
+        self.faults: list[Fault] = []
+
+    # -- tokens --
+
+    def take(self) -> Token:
+        token = self.next
+        self.index += token.kind != END
+        self.next = self.tokens[self.index]
+        return token
+
+    def accept(self, text: str) -> bool:
+        """Take the next token when it is this word or mark of the grammar."""
+        if self.next.text != text or self.next.kind not in ("name", "mark"):
+            return False
+        self.take()
+        return True
+
+    def expect(self, mark: str, after: str) -> None:
+        if not self.accept(mark):
+            self.fail(f"`{mark}` is expected after {after}")
+
+    def fail(self, message: str, hint: str | None = None, token: Token | None = None) -> NoReturn:
+        token = token or self.next
+        if token.kind == END and token is self.next:
+            message = f"the condition ends too early: {message}"
+        fault = Fault(code="syntax", message=message, hint=hint, offset=token.offset)
+        raise ExpressionError([*self.faults, fault], self.text)
+
+    def enter(self) -> None:
+        self.nesting += 1
+        if self.nesting > MAX_DEPTH:
+            raise ExpressionError([_too_deep(self.next.offset)], self.text)
+
+    # -- grammar --
+
+    def expression(self) -> Expression:
+        parts = [self.conjunction()]
+        while self.accept("or"):
+            parts.append(self.conjunction())
+        return parts[0] if len(parts) == 1 else Any(tuple(parts))
+
+    def conjunction(self) -> Expression:
+        parts = [self.unary()]
+        while self.accept("and"):
+            parts.append(self.unary())
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def unary(self) -> Expression:
+        negations = 0
+        while self.accept("not"):
+            self.enter()
+            negations += 1
+        part = self.primary()
+        for _ in range(negations):
+            part = Not(part)
+        self.nesting -= negations
+        return part
+
+    def primary(self) -> Expression:
+        if self.accept("("):
+            self.enter()
+            tree = self.expression()
+            if not self.accept(")"):
+                self.refuse_rest("`)` is expected")
+            self.nesting -= 1
+            return tree
+        if self.accept("segment"):
+            return InSegment(self.segment_name())
+        if self.accept("has"):
+            self.expect("(", "`has`")
+            path = self.path()
+            self.expect(")", "the path")
+            return Has(path)
+        if self.next.kind == "name" and self.next.text in ("true", "false"):
+            return Constant(self.take().text == "true")
+        return self.test()
+
+    def segment_name(self) -> str:
+        self.expect("(", "`segment`")
+        if self.next.kind != "string":
+            self.fail("a segment's name is a string", 'such as segment("internal")')
+        name = unescape(self.text, self.take())
+        self.expect(")", "the segment's name")
+        return name
+
+    def path(self) -> Path:
+        names = [self.name()]
+        while self.accept("."):
+            names.append(self.name())
+        return tuple(names)
+
+    def name(self) -> str:
+        token = self.next
+        if token.kind == "quoted":
+            name = self.take().text[1:-1].replace("``", "`")
+            if not name or not is_text(name):
+                self.fail("this name in backquotes is no text" if name else "a name cannot be empty", token=token)
+            return name
+        if token.kind != "name":
+            self.fail("an attribute is expected" + _found(token), _attribute_hint(token))
+        if not is_plain_name(token.text):
+            self.fail(f"`{token.text}` is a word of the language", "put it into backquotes to mean an attribute of that name")
+        return self.take().text
+
+    def test(self) -> Expression:
+        path = self.path()
+        negated = self.accept("not")
+        operator = self.operator(path)
+        start = self.next
+        constant, places = self.constant()
+        if operator is Operator.IN and isinstance(constant, Literal):
+            constant = (constant,)
+        test = Test(path, operator, constant)
+        for fault in test_faults(test):
+            place = places[fault.element] if fault.element is not None else start.offset
+            self.faults.append(Fault(code=fault.code, message=fault.message, hint=fault.hint, offset=place))
+        return Not(test) if negated else test
+
+    def operator(self, path: Path) -> Operator:
+        token = self.next
+        operator = _OPERATORS.get(token.text) if token.kind in ("name", "operator") else None
+        if operator is None:
+            shown = ".".join(path)
+            self.fail(f"an operator is expected after {shown[:64]!a}" + _found(token), _operator_hint(token))
+        self.take()
+        return operator
+
+    def constant(self) -> tuple[Literal | tuple[Literal, ...], list[int]]:
+        """Return the constant and the offsets of its literals."""
+        if not self.accept("["):
+            place = self.next.offset
+            return self.literal(), [place]
+        literals: list[Literal] = []
+        places: list[int] = []
+        while not self.accept("]"):
+            if literals:
+                if not self.accept(","):
+                    self.fail("`,` or `]` is expected in a list" + _found(self.next))
+                if self.accept("]"):
+                    break
+            places.append(self.next.offset)
+            literals.append(self.literal())
+        return tuple(literals), places
+
+    def literal(self) -> Literal:
+        token = self.take()
+        if token.kind == "string":
+            return Literal(unescape(self.text, token))
+        if token.kind == "number":
+            return Literal(self.number(token))
+        if token.kind == "name":
+            if token.text in ("true", "false"):
+                return Literal(token.text == "true")
+            if token.text in PREFIXES and self.next.kind == "string":
+                return Literal(unescape(self.text, self.take()), token.text)
+        self.index -= token.kind != END
+        self.next = token
+        self.fail("a constant is expected" + _found(token), _constant_hint(token))
+
+    def number(self, token: Token) -> int | float:
+        text = token.text
+        if self.next.text == "." and self.next.offset == token.offset + len(text):
+            self.fail("a number has one decimal point", f'versions are written v"{text}..."', token=token)
+        if not text.lstrip("-").isdigit():
+            value = float(text)
+            if value - value != 0:
+                self.faults.append(Fault(code="bad-number", message="the number is not finite", offset=token.offset))
+                return 0.0
+            return value
+        digits = text.lstrip("-").lstrip("0")
+        exact = int(text) if len(digits) <= _INT64_DIGITS else INT64_MAX + 1
+        if not INT64_MIN <= exact <= INT64_MAX:
+            fault = Fault(code="bad-number", message="the integer does not fit into 64 bits", offset=token.offset,
+                          hint="write it with .0 to mean a float")  # fmt: skip
+            self.faults.append(fault)
+            return 0
+        return exact
+
+    def refuse_rest(self, expected: str = "`and`, `or` or the end is expected") -> NoReturn:
+        token = self.next
+        hint = None
+        if token.kind == "name":
+            meant = nearest(token.text, ("and", "or"))
+            hint = f"did you mean `{meant}`?" if meant else None
+        elif token.text == ")":
+            expected, hint = "this parenthesis closes nothing", None
+        self.fail(expected + _found(token) if token.text != ")" else expected, hint)
+
+
+def _found(token: Token) -> str:
+    if token.kind == END:
+        return ""
+    shown = token.text if len(token.text) <= 40 else token.text[:40] + "..."
+    return f", not {shown if shown.isprintable() else ascii(shown)}"
+
+
+def _operator_hint(token: Token) -> str:
+    if token.kind == "name":
+        meant = _SYNONYMS.get(token.text.lower().replace("_", "")) or nearest(token.text, _WORDS)
+        if meant:
+            return f"did you mean `{meant}`?"
+    return "an attribute stands in a test: attribute, operator, constant; the operators are " + " ".join(_OPERATORS)
+
+
+def _attribute_hint(token: Token) -> str | None:
+    if token.kind == "string":
+        return "the attribute comes first and without quotes, the constant last: country == \"DE\""
+    if token.kind == "number":
+        return "the attribute comes first, the constant last: age >= 18"
+    return None
+
+
+def _constant_hint(token: Token) -> str | None:
+    if token.kind == "name":
+        if token.text.lower() in ("true", "false"):
+            return f"did you mean `{token.text.lower()}`?"
+        if token.text.lower() in ("null", "none", "nil"):
+            return "there is no null: write has(attribute) or not has(attribute)"
+        if token.text in KEYWORDS:
+            return None
+        return f'texts stand in quotes: "{token.text}"; two attributes cannot be compared'
+    if token.kind == "mark" and token.text == "(":
+        return 'lists stand in brackets: ["a", "b"]'
+    return None

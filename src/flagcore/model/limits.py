@@ -1,0 +1,23 @@
+"""The limits of authored input, each a setting (flag-format.md section 4)."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a flag set may hold at most; beyond it loading ends with a clear problem instead of running on."""
+
+    flags: int = 100_000
+    rules_per_flag: int = 10_000
+    segment_values: int = 10_000_000  # of all segments of the set together
+    depth: int = 64  # nesting of conditions (through segments too), of object values, and of requires
+    document_bytes: int = 256 * 1024 * 1024  # of one file
+    document_depth: int = 256  # mappings and lists inside each other in one document
+    document_nodes: int = 20_000_000  # scalars, mappings and lists of one document, aliases counted each time they are used
+    problems: int = 1_000  # reported in full; the rest is counted in one closing problem
+
+
+DEFAULT_LIMITS = Limits()

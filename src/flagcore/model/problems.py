@@ -1,0 +1,149 @@
+"""How the model speaks of what is wrong: findings with a path, syntax errors with a caret, and the nearest known word."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from flagcore.errors import FlagcoreError, Problem, Severity
+from flagcore.terms import ErrorCode
+
+__all__ = ["DocumentPath", "ExpressionError", "Fault", "Finding", "PatternError", "excerpt", "nearest", "path_text"]
+
+DocumentPath = tuple[str | int, ...]
+"""The way from the document's root to a place in it: keys and list indices."""
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_.$-]*")
+_EXCERPT_WIDTH = 100
+_SUGGEST_LENGTH = 64
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something wrong inside one condition or pattern; ``offset`` counts code points from the text's start."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    offset: int | None = None
+    element: int | None = None  # of a list constant
+    path: DocumentPath = ()  # inside a structured condition
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem of a flag set, before file, line and column are known."""
+
+    code: str
+    message: str
+    path: DocumentPath = ()
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+    excerpt: str | None = None
+    offset: int | None = None  # into the condition text that stands at ``path``
+    at_key: bool = False  # the place is the key, not its value
+
+    def problem(self, file: str | None = None, line: int | None = None, column: int | None = None) -> Problem:
+        """The public record, with the place in the source where it is known."""
+        return Problem(
+            code=self.code,
+            message=self.message,
+            path=path_text(self.path),
+            hint=self.hint,
+            severity=self.severity,
+            file=file,
+            line=line,
+            column=column,
+            excerpt=self.excerpt,
+        )
+
+
+class ExpressionError(FlagcoreError):
+    """A condition that cannot be read; ``problems`` holds one record a fault, ``faults`` the offsets beside them."""
+
+    code = ErrorCode.PARSE_ERROR
+
+    def __init__(self, faults: Iterable[Fault], text: str | None = None) -> None:
+        self.faults = tuple(faults)
+        self.problems = tuple(_fault_problem(fault, text) for fault in self.faults)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @property
+    def problem(self) -> Problem:
+        """The first problem."""
+        return self.problems[0]
+
+    @property
+    def offset(self) -> int | None:
+        """Where in the text the first problem stands, in code points from 0."""
+        return self.faults[0].offset
+
+
+class PatternError(FlagcoreError):
+    """A regular expression outside the supported set: ``reason``, the ``offset`` in it, and perhaps a ``hint``."""
+
+    code = ErrorCode.PARSE_ERROR
+
+    def __init__(self, reason: str, offset: int, hint: str | None = None) -> None:
+        self.reason, self.offset, self.hint = reason, offset, hint
+        super().__init__(f"{reason} (at character {offset + 1})" + (f"; {hint}" if hint else ""))
+
+
+def _fault_problem(fault: Fault, text: str | None) -> Problem:
+    has_place = text is not None and fault.offset is not None
+    return Problem(
+        code=fault.code,
+        message=fault.message,
+        path=path_text(fault.path),
+        hint=fault.hint,
+        excerpt=excerpt(text, fault.offset) if has_place else None,  # type: ignore[arg-type]
+        line=text.count("\n", 0, fault.offset) + 1 if has_place else None,  # type: ignore[union-attr]
+        column=_column(text, fault.offset) if has_place else None,  # type: ignore[arg-type]
+    )
+
+
+def _column(text: str, offset: int) -> int:
+    return offset - (text.rfind("\n", 0, offset) + 1) + 1
+
+
+def excerpt(text: str, offset: int) -> str:
+    """Return the line of ``text`` around ``offset`` with a caret under it, at most some 100 characters wide."""
+    start = text.rfind("\n", 0, offset) + 1
+    end = text.find("\n", offset)
+    line = text[start : len(text) if end < 0 else end]
+    column = offset - start
+    left = max(0, column - _EXCERPT_WIDTH * 2 // 3) if len(line) > _EXCERPT_WIDTH else 0
+    shown = line[left : left + _EXCERPT_WIDTH]
+    head, tail = ("..." if left else ""), ("..." if left + _EXCERPT_WIDTH < len(line) else "")
+    printable = "".join(c if c.isprintable() else " " for c in shown)
+    return f"{head}{printable}{tail}\n{' ' * (column - left + len(head))}^"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant, or None. Case, ``_``, ``-`` and spaces hardly count."""
+    if len(word) > _SUGGEST_LENGTH:
+        return None
+    folded: dict[str, str] = {}
+    for candidate in known:
+        folded.setdefault(_fold(candidate), candidate)
+    best = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=0.7)
+    return folded[best[0]] if best else None
+
+
+def _fold(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def path_text(path: DocumentPath) -> str:
+    """Return ``flags.checkout.new.rules[1].when`` for the path; unusual keys are quoted."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _PLAIN_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            shown = part if len(part) <= _SUGGEST_LENGTH else part[:_SUGGEST_LENGTH] + "..."
+            text += f"[{shown!a}]"
+    return text
