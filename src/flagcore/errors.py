@@ -13,6 +13,7 @@ __all__ = [
     "FlagcoreError",
     "MalformedProgramError",
     "Problem",
+    "SettingsError",
     "Severity",
     "SnapshotError",
     "TargetingKeyMissingError",
@@ -83,3 +84,7 @@ class TargetingKeyMissingError(FlagcoreError):
     """A value that cannot be bucketed (specs/bucketing.md 2.1) where a subject is needed."""
 
     code = ErrorCode.TARGETING_KEY_MISSING
+
+
+class SettingsError(FlagcoreError, ValueError):
+    """A setting that cannot be used: a wrong value, an unknown name, a source that this release cannot open."""

@@ -1,0 +1,108 @@
+"""The command ``flagcore``: one file per verb, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from flagcore import __version__
+
+__all__ = ["FINDINGS", "FINE", "USAGE", "UsageError", "main"]
+
+FINE, FINDINGS, USAGE = 0, 1, 2
+INTERRUPTED, PIPE_CLOSED = 130, 141  # what shells report for SIGINT and SIGPIPE
+
+VERBS = {
+    "validate": "check flag files and report every problem with its place",
+    "test": "run the tests that stand beside the rules",
+    "eval": "evaluate a flag, or all of them, for a context",
+    "explain": "show how a flag comes to its answer, rule by rule",
+    "compile": "compile flag files into one file that services load without a compiler",
+    "inspect": "show what a compiled file holds",
+    "schema": "print the JSON Schema of the flag format, for editors",
+}
+
+EPILOG = """\
+examples:
+  flagcore validate flags/
+  flagcore test flags/ -v
+  flagcore eval flags/ checkout.new targetingKey=u-1 country=DE
+  flagcore explain flags/ checkout.new targetingKey=u-1 country=DE
+
+Exit codes: 0 fine, 1 findings, 2 wrong usage. flagcore VERB --help tells more.
+"""
+
+
+class UsageError(Exception):
+    """A command line that cannot be carried out; ``hint`` says what to do instead."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line and return its exit code. Nothing but a bug leaves a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments or os.environ.get("FLAGCORE_DEBUG_CLI") == "1"
+    try:
+        return _run(arguments)
+    except SystemExit as end:  # argparse: --help, --version, wrong usage
+        return end.code if isinstance(end.code, int) else USAGE
+    except BrokenPipeError:
+        return _close_pipe()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        from flagcore.cli.complain import complain
+
+        return complain(error, as_json="--json" in arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    parser = _parser()
+    verb = next((word for word in arguments if word in VERBS), None)
+    if verb is None or arguments[0] != verb:
+        parser.parse_args(arguments)
+        parser.print_help(sys.stderr)
+        return USAGE
+    module = importlib.import_module(f"flagcore.cli.{verb}")
+    own = argparse.ArgumentParser(
+        prog=f"flagcore {verb}",
+        description=module.__doc__,
+        epilog=module.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(own)
+    own.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
+    result: int = module.run(own.parse_intermixed_args(arguments[1:]))
+    sys.stdout.flush()
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    listing = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="flagcore",
+        usage="flagcore VERB ...",
+        description=f"Feature flags, evaluated in the process that asks.\n\nverbs:\n{listing}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"flagcore {__version__}")
+    parser.add_argument("verb", nargs="?", choices=tuple(VERBS), metavar="VERB", help=argparse.SUPPRESS)
+    return parser
+
+
+def _close_pipe() -> int:
+    """Whoever read our output has gone: say nothing more, not even while the interpreter ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED

@@ -1,0 +1,1 @@
+"""How flags reach a process: sources that feed an engine."""

@@ -1,0 +1,35 @@
+"""Show how a flag comes to its answer for a context: rule by rule, test by test, down to the bucket number."""
+
+from __future__ import annotations
+
+import argparse
+
+from flagcore.cli import FINDINGS, FINE
+from flagcore.cli.contexts import add_words, read_time, read_words
+from flagcore.cli.output import write_json
+from flagcore.cli.sources import find_path, start_engine
+
+EPILOG = """\
+examples:
+  flagcore explain flags/ checkout.new targetingKey=u-1 country=DE
+  flagcore explain flags.fcs checkout.new --context @context.json --at 2026-12-09T00:00:00Z
+  flagcore explain flags/ checkout.new targetingKey=u-1 --json
+
+Exit codes: 0 explained, 1 the evaluation ended in an error or the flags are not valid, 2 wrong usage.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_words(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    words = read_words(arguments)
+    at = read_time(arguments.at)
+    engine = start_engine(find_path(words.path), at)
+    explanation = engine.explain(words.flag_key, words.context, at)
+    if arguments.json:
+        write_json(explanation.to_dict())
+    else:
+        print(explanation)
+    return FINDINGS if engine.evaluate(words.flag_key, None, words.context, at).error_code else FINE

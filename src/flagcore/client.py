@@ -1,0 +1,274 @@
+"""What a service creates: an engine and the source that feeds it, with status, waiting and events."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+
+from flagcore.distribution.source import OfflineSource, Source, log
+from flagcore.engine import Engine, EvaluationDetails
+from flagcore.errors import Problem, SettingsError
+from flagcore.settings import Settings, read_settings
+from flagcore.telemetry.tracking import TrackingQueue
+from flagcore.terms import ProviderStatus
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from flagcore.context import EvaluationContext
+    from flagcore.engine import Context, Explanation, FlagHandle
+
+__all__ = ["Client", "connect"]
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)|(host):([A-Za-z0-9._-]+)", re.DOTALL)
+LATER_SCHEMES = ("tcp", "nats", "ipc", "http", "https", "redis", "host")
+UNKNOWN_KEYS_REMEMBERED = 10_000
+
+
+class Getter(Protocol[T]):
+    """``(flag_key, default_value, evaluation_context)`` -> value, or ``default_value`` as it is. Never raises or blocks."""
+
+    def __call__(
+        self,
+        flag_key: str,
+        default_value: T,
+        evaluation_context: Mapping[str, Any] | EvaluationContext | None = None,
+        flag_evaluation_options: object = None,
+    ) -> T: ...
+
+
+class DetailsGetter(Protocol[T_contra]):
+    """As a getter, with variant, reason, error and flag metadata around the value."""
+
+    def __call__(
+        self,
+        flag_key: str,
+        default_value: T_contra,
+        evaluation_context: Mapping[str, Any] | EvaluationContext | None = None,
+        flag_evaluation_options: object = None,
+    ) -> EvaluationDetails: ...
+
+
+ENGINE_METHODS = (
+    *(
+        f"get_{kind}_{part}"
+        for kind in ("boolean", "string", "integer", "float", "object")
+        for part in ("value", "details")
+    ),
+    *("evaluate_all", "explain", "flag", "context", "counters"),
+)
+
+
+def connect(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    context: Mapping[str, Any] | None = None,
+    offline: bool | None = None,
+    watch: bool | None = None,
+    debounce: float | None = None,
+    poll_interval: float | None = None,
+) -> Client:
+    """Return a client of the flags at ``source``: a file, a directory, or a compiled file (``.fcs``).
+
+    Returns when the first load is complete. What is not given is looked up in the environment (``FLAGCORE_SOURCE``,
+    ...), then in flagcore.toml or ``[tool.flagcore]``. ``context`` is merged under the context of each call.
+    ``debounce`` and ``poll_interval`` are seconds; docs/reference/client.md tells more.
+
+    Raises:
+        FlagSetError: there is no valid set; holds all its problems.
+        SnapshotError: a compiled file is corrupt, or of a format that this release cannot read.
+        SettingsError: a setting is wrong, or the source is an address that this release does not open.
+    """
+    settings = read_settings(
+        {
+            "source": None if source is None else os.fspath(source),
+            "context": None if context is None else dict(context),
+            "offline": offline,
+            "watch": watch,
+            "debounce": debounce,
+            "poll_interval": poll_interval,
+        }
+    )
+    engine = Engine(static_context=settings.context or None, on_unknown=_log_once())
+    return Client(engine, _open(engine, settings))
+
+
+def _open(engine: Engine, settings: Settings) -> Source:
+    from flagcore.distribution.file_source import FileSource
+
+    if not settings.source:
+        raise SettingsError('no source: pass one, as in flagcore.connect("flags/"), or set FLAGCORE_SOURCE')
+    address = ADDRESS.fullmatch(settings.source)
+    if address is None:
+        path = settings.source
+    elif (scheme := (address[1] or address[3]).lower()) == "file":
+        path = address[2]
+    elif scheme not in LATER_SCHEMES:
+        raise SettingsError(
+            f"{settings.source!r}: unknown scheme {scheme!r}; a source is the path of a file or directory"
+        )
+    elif settings.offline:
+        return OfflineSource(engine, settings.source)
+    else:
+        raise SettingsError(
+            f"{scheme!r} sources cannot be opened: this release serves flags from files; "
+            "give the path of a file, of a directory or of a compiled file (.fcs)"
+        )
+    return FileSource(
+        engine, path, watch=settings.watch, debounce=settings.debounce, poll_interval=settings.poll_interval
+    )
+
+
+def _log_once() -> Callable[[str], None]:
+    """Return a function that logs each unknown flag key the first time, remembering a bounded number of them."""
+    seen: set[str] = set()
+
+    def unknown(flag_key: str) -> None:
+        if flag_key not in seen and len(seen) < UNKNOWN_KEYS_REMEMBERED:
+            seen.add(flag_key)
+            log.warning("flag %r is unknown: callers get their default value", flag_key)
+
+    return unknown
+
+
+class Client:
+    """Answers for flags, from any thread. Create one with ``connect`` and keep it as long as the process lives.
+
+    The getters and ``evaluate_all``, ``explain``, ``flag``, ``context``, ``counters`` are the engine's own methods:
+    fetched once, they keep following new revisions, overrides and ``close``. Flags stay live in a forked child; a client cannot be pickled.
+    """
+
+    __slots__ = (*ENGINE_METHODS, "__weakref__", "_engine", "_source", "tracking")
+
+    get_boolean_value: Getter[bool]
+    get_boolean_details: DetailsGetter[bool]
+    get_string_value: Getter[str]
+    get_string_details: DetailsGetter[str]
+    get_integer_value: Getter[int]
+    get_integer_details: DetailsGetter[int]
+    get_float_value: Getter[float]
+    get_float_details: DetailsGetter[float]
+    get_object_value: Getter[Any]
+    get_object_details: DetailsGetter[Any]
+    evaluate_all: Callable[..., Mapping[str, EvaluationDetails]]
+    explain: Callable[..., Explanation]
+    flag: Callable[[str], FlagHandle]
+    context: Callable[[Mapping[str, Any]], Context]
+    counters: Callable[..., dict[str, dict[tuple[str | None, str | None, str], int]]]
+
+    def __init__(self, engine: Engine, source: Source) -> None:
+        self._engine = engine
+        self._source = source
+        self.tracking = TrackingQueue()
+        for name in ENGINE_METHODS:
+            setattr(self, name, getattr(engine, name))
+
+    # -- how it stands ----------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> ProviderStatus:
+        """NOT_READY without data, READY when the newest flags are served, STALE when older ones are."""
+        return self._source.state.status
+
+    @property
+    def revision(self) -> int:
+        """The number of the served revision: it rises with each change; 0 without data."""
+        return self._engine.revision
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the served flags were last known to be the newest; None without data."""
+        return self._source.age
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the latest attempt to load found wrong: warnings while READY, the errors that keep it STALE."""
+        return self._source.state.problems
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the latest attempt to load failed; None when it did not."""
+        return self._source.state.error
+
+    def wait_ready(self, timeout: float | None = None) -> bool:
+        """Block until there is data, at most ``timeout`` seconds; returns whether there is."""
+        return self._source.wait_ready(timeout)
+
+    async def wait_ready_async(self, timeout: float | None = None) -> bool:
+        """``wait_ready`` for asyncio: the event loop goes on meanwhile."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        told = asyncio.Event()
+        unsubscribe = self._source.on_status(lambda _: loop.call_soon_threadsafe(told.set))
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._source.wait_ready(0) and self._source.waits:
+                    await told.wait()
+                    told.clear()
+        except TimeoutError:
+            pass
+        finally:
+            unsubscribe()
+        return self._source.wait_ready(0)
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def on_change(self, listener: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+        """Call ``listener`` with the keys of changed flags after each new revision, in the thread that loaded it.
+
+        Returns the function that ends it. What a listener raises is logged.
+        """
+        return self._source.on_change(listener)
+
+    def on_status(self, listener: Callable[[ProviderStatus], None]) -> Callable[[], None]:
+        """Call ``listener`` with each new status; otherwise as ``on_change``."""
+        return self._source.on_status(listener)
+
+    def track(
+        self,
+        tracking_event_name: str,
+        evaluation_context: Mapping[str, Any] | EvaluationContext | None = None,
+        tracking_event_details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record a named action of a subject in ``client.tracking``, a bounded queue with a hook. Never raises."""
+        try:
+            event = self.tracking.record(tracking_event_name, evaluation_context, tracking_event_details)
+            if self.tracking.hook is not None:
+                self.tracking.hook(event)
+        except Exception:  # noqa: BLE001 - whatever a hook or a mapping raises is not the caller's affair
+            log.exception("tracking event %r could not be recorded", tracking_event_name)
+
+    # -- overrides and end ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def override(self, values: Mapping[str, object]) -> Iterator[None]:
+        """Answer with ``values`` (flag key -> value) inside the ``with`` block, in all threads; for tests, local work."""
+        token = self._engine.push_override(dict(values))
+        try:
+            yield
+        finally:
+            self._engine.pop_override(token)
+
+    def close(self) -> None:
+        """End watching, within a second; every answer is the caller's default value from then on. Idempotent."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a flagcore client cannot be pickled or copied: connect in the process that evaluates")
+
+    def __repr__(self) -> str:
+        count = len(self._engine.keys()) if self._engine.ready else 0
+        return f"<flagcore.Client {self._source.describe()} {self.status} revision {self.revision}, {count} flags>"

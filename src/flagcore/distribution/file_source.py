@@ -1,0 +1,191 @@
+"""Flags from files: authored ones are compiled here, compiled ones (``.fcs``) are read; changes are followed.
+
+One daemon thread looks at the files and loads them when they have come to rest. A set that cannot be used never
+replaces one that can: the last good revision stays, the status says STALE and ``problems`` why. The thread lives as
+long as anybody can ask the engine, ends with it, and is started anew in a forked child.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from flagcore.distribution.loading import AuthoredFiles, Cancelled, CompiledFile, Loadable
+from flagcore.distribution.source import Source, SourceState, log
+from flagcore.distribution.watching import Fingerprint, Watcher, fingerprint
+from flagcore.errors import FlagcoreError, FlagSetError, Problem
+from flagcore.terms import ProviderStatus
+
+if TYPE_CHECKING:
+    from flagcore.engine import Engine
+    from flagcore.snapshot.objects import Snapshot
+
+__all__ = ["FileSource"]
+
+JOIN_SECONDS = 1.0
+RESTLESS_SECONDS = 2.0  # files that do not come to rest are read after that long all the same
+RETRY_SECONDS = 10.0  # between attempts at a broken set whose files stay as they are
+FORK_SECONDS = 0.1  # before a child looks at files: most children that only exec are gone by then
+ATTEMPTS = 5  # at reading files that change while they are read
+
+
+class FileSource(Source):
+    """Serves the flags of ``path``: a file, a directory of files, or a compiled file.
+
+    The first load happens here, in the caller's thread.
+
+    Raises:
+        FlagSetError: there is no valid set; holds all its problems.
+        SnapshotError: a compiled file is corrupt or of a format that this release cannot read.
+    """
+
+    def __init__(
+        self, engine: Engine, path: str, *, watch: bool = True, debounce: float = 0.05, poll_interval: float = 1.0
+    ) -> None:
+        super().__init__(engine)
+        self.path = path
+        self._files: Loadable = CompiledFile(path) if path.endswith(".fcs") else AuthoredFiles(path)
+        self._debounce, self._interval = debounce, poll_interval
+        self._swapping = threading.Lock()  # held by a fork as well, so that no child inherits half a swap
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._fingerprint: Fingerprint = {}
+        self._logged: str | None = None
+        self._retry_at = 0.0
+        self._load()
+        if watch:
+            weakref.finalize(engine, self._end_thread)  # also at exit: no thread may be in native code by then
+            self._start_thread()
+            _watching.add(self)
+
+    def describe(self) -> str:
+        """Return the path."""
+        return self.path
+
+    def close(self) -> None:
+        """End the thread, within a second, and the answers."""
+        _watching.discard(self)
+        self._end_thread()
+        super().close()
+
+    # -- loading ----------------------------------------------------------------------------------------------------
+
+    def _load(self) -> frozenset[str]:
+        """Read the files and serve them; returns the changed keys. Whatever is wrong with them is raised."""
+        for _ in range(ATTEMPTS):
+            self._fingerprint = fingerprint(self._files.paths())
+            loaded = self._files.load(self._stop.is_set)
+            before, self._fingerprint = self._fingerprint, fingerprint(self._files.paths())
+            if before.items() <= self._fingerprint.items():
+                break
+        changed = frozenset() if loaded.snapshot is None else self._swap(loaded.snapshot)
+        self._logged = None
+        problems = (*loaded.problems, *self._degraded())
+        self._settle(SourceState(ProviderStatus.READY, problems, None, time.monotonic()))
+        return changed
+
+    def _swap(self, snapshot: Snapshot) -> frozenset[str]:
+        with self._swapping:
+            return frozenset() if self._stop.is_set() else super()._swap(snapshot)
+
+    def _degraded(self) -> list[Problem]:
+        """Return a problem for each flag that the engine refused and serves as it was before, or not at all."""
+        engine = self._engine()
+        refused = {} if engine is None else engine.degraded
+        return [Problem(code="degraded-flag", message=reason, path=f"flags.{key}") for key, reason in refused.items()]
+
+    # -- following changes ------------------------------------------------------------------------------------------
+
+    def _start_thread(self, delay: float = 0.0) -> None:
+        self._thread = threading.Thread(target=self._follow, args=(delay,), name="flagcore-files", daemon=True)
+        self._thread.start()
+
+    def _end_thread(self) -> None:
+        self._stop.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(JOIN_SECONDS)
+
+    def _follow(self, delay: float = 0.0) -> None:
+        self._stop.wait(delay)
+        for _ in Watcher(self.path, self._interval, self._stop).ticks():
+            try:
+                self._look()
+            except Cancelled:
+                return
+            except Exception as error:  # noqa: BLE001 - unforeseen ones too: the thread never dies, the flags stay
+                self._fail(error)
+
+    def _look(self) -> None:
+        if fingerprint(self._files.paths()) == self._fingerprint:
+            if self.state.status is ProviderStatus.READY:
+                self._settle(SourceState(ProviderStatus.READY, self.state.problems, None, time.monotonic()))
+                return
+            if time.monotonic() < self._retry_at:
+                return
+        self._rest()
+        if not self._stop.is_set():
+            self._announce(self._load())
+
+    def _rest(self) -> None:
+        """Wait until the files have not changed for the debounce time."""
+        deadline = time.monotonic() + RESTLESS_SECONDS
+        seen = fingerprint(self._files.paths())
+        while not self._stop.wait(self._debounce) and time.monotonic() < deadline:
+            previous, seen = seen, fingerprint(self._files.paths())
+            if seen == previous:
+                return
+
+    def _fail(self, error: Exception) -> None:
+        """Keep the last good revision and say why; the same complaint is logged once."""
+        if self._stop.is_set():
+            return
+        problems = error.problems if isinstance(error, FlagSetError) else (_as_problem(error, self.path),)
+        self._retry_at = time.monotonic() + RETRY_SECONDS  # a cause outside the files that are looked at may go away
+        if str(error) != self._logged:
+            self._logged = str(error)
+            expected = isinstance(error, FlagcoreError | OSError)
+            log.error("%s cannot be used, the last good revision stays: %s", self.path, error, exc_info=not expected)
+        self._settle(SourceState(ProviderStatus.STALE, problems, error, self.state.confirmed))
+
+    # -- forks ------------------------------------------------------------------------------------------------------
+
+    def _renew_after_fork(self) -> None:
+        """In a child: threads that held locks are not here, and the one that followed changes is not either."""
+        self._swapping = threading.Lock()
+        self._changed = threading.Condition()
+        if not self._stop.is_set():
+            self._stop = threading.Event()
+            self._start_thread(FORK_SECONDS)
+
+
+def _as_problem(error: Exception, path: str) -> Problem:
+    code = "unreadable" if isinstance(error, FlagcoreError | OSError) else "internal"
+    return Problem(code=code, message=str(error) or type(error).__name__, file=path)
+
+
+_watching: weakref.WeakSet[FileSource] = weakref.WeakSet()
+_held: list[threading.Lock] = []
+
+
+def _before_fork() -> None:
+    for source in sorted(_watching, key=id):
+        source._swapping.acquire()
+        _held.append(source._swapping)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
+    for source in tuple(_watching):
+        source._renew_after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -1,0 +1,115 @@
+"""Notice that files change: fingerprints say whether, announcements of the operating system say when to look.
+
+Announcements (watchfiles, where it is installed) only make looking sooner. What decides is the fingerprint, so that
+renames, deleted and recreated files, swapped symbolic links and file systems without announcements are one case.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+__all__ = ["Fingerprint", "Watcher", "fingerprint"]
+
+Stamp = tuple[int, int, int, int, int] | None
+Fingerprint = dict[str, Stamp]
+"""Path -> what ``stat`` says of the file behind it, None where there is none."""
+
+LOOK_SHARE = 50  # looking at the files takes at most one part in this many of the time
+STEP = 50  # milliseconds between the announcer's own looks at its queue
+
+
+def fingerprint(paths: Iterable[str]) -> Fingerprint:
+    """Return the stamps of ``paths``, following symbolic links; two equal ones mean unchanged files."""
+    return {path: _stamp(path) for path in paths}
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+class _Announcer(Protocol):
+    """What watchfiles' RustNotify offers."""
+
+    def watch(self, debounce_ms: int, step_ms: int, timeout_ms: int, stop_event: threading.Event) -> object: ...
+
+    def close(self) -> None: ...
+
+
+class Watcher:
+    """Yields whenever it is time to look at the files: when something was announced, and every ``interval`` seconds."""
+
+    def __init__(self, root: str, interval: float, stop: threading.Event) -> None:
+        self._root = root
+        self._interval = interval
+        self._stop = stop
+        self._announcer: _Announcer | None = None
+        self._watched: tuple[str, Stamp] | None = None
+
+    def ticks(self) -> Iterator[None]:
+        """Yield until ``stop`` is set; the time that the caller takes stretches the next pause."""
+        spent = 0.0
+        try:
+            while not self._stop.is_set():
+                self._wait(max(self._interval, spent * LOOK_SHARE))
+                if self._stop.is_set():
+                    return
+                begun = time.monotonic()
+                yield
+                spent = time.monotonic() - begun
+        finally:
+            self._release()
+
+    def _wait(self, seconds: float) -> None:
+        announcer, new = self._current()
+        if new:
+            return  # what changed before it listened, nobody announces
+        if announcer is None:
+            self._stop.wait(seconds)
+            return
+        try:
+            announcer.watch(STEP, STEP, int(seconds * 1000) or 1, self._stop)
+        except Exception:  # noqa: BLE001 - the announcer broke: look by the clock until it can be made anew
+            self._release()
+            self._stop.wait(seconds)
+
+    def _current(self) -> tuple[_Announcer | None, bool]:
+        """Return the announcer for the directory that is there now (None: look by the clock), and whether it is new."""
+        directory = self._root if os.path.isdir(self._root) else os.path.dirname(os.path.abspath(self._root))
+        there = directory, _identity(directory)
+        if there == self._watched:
+            return self._announcer, False
+        self._release()
+        self._announcer = _announcer(directory, recursive=directory == self._root) if there[1] else None
+        self._watched = there
+        return self._announcer, True
+
+    def _release(self) -> None:
+        announcer, self._announcer, self._watched = self._announcer, None, None
+        if announcer is not None:
+            announcer.close()
+
+
+def _identity(path: str) -> Stamp:
+    """Return what tells a directory from another one that took its name."""
+    stamp = _stamp(path)
+    return stamp and (0, 0, 0, *stamp[3:])
+
+
+def _announcer(directory: str, *, recursive: bool) -> _Announcer | None:
+    try:
+        from watchfiles._rust_notify import RustNotify
+    except ImportError:
+        return None
+    try:
+        announcer: _Announcer = RustNotify([directory], False, False, 300, recursive, True)
+    except Exception:  # noqa: BLE001 - no more watches, or gone again: look by the clock
+        return None
+    return announcer

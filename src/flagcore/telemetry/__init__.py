@@ -1,0 +1,1 @@
+"""What a process records about its evaluations."""
