@@ -1,0 +1,225 @@
+"""Subset construction: the deterministic automaton of an ``Nfa``, built state by state from the start.
+
+A state is the set of places where the search may stand. Assertions that look back (begin of text or line) are decided when
+a state is entered; those that look ahead (end of text or line, word boundaries) wait in the state, which then remembers
+what kind of byte came before, and are decided by the next symbol: their match is reported one state later. The end of the
+text is a symbol of its own. Once every test has matched nothing is tracked any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import NamedTuple
+
+from flagcore.compiler.nfa import WORD_BYTES, Jump, Match, Nfa, Require, Take, TooManyStatesError
+
+__all__ = ["DEAD", "Dfa", "determinise"]
+
+DEAD = 0  # this state leads to itself only and reports nothing
+
+_NEWLINE_BYTE = 1 << 10
+
+
+class Dfa(NamedTuple):
+    """``rows[state][class]`` is the next state; the last class is the end of the text. State 0 is ``DEAD``."""
+
+    byte_class: bytes  # 256 bytes
+    rows: list[list[int]]
+    masks: list[int]  # reported on entering a state
+    start: int
+
+
+class _Kind(IntEnum):
+    """What stands beside a place, as far as assertions look."""
+
+    EDGE = 0  # the begin before the first byte, the end behind the last
+    NEWLINE = 1
+    WORD = 2
+    OTHER = 3
+
+
+class _Places(NamedTuple):
+    """Where a search may stand without reading on, and what has matched there."""
+
+    states: frozenset[int]  # Take, and Require that must see the next symbol
+    mask: int
+    waiting: bool  # some Require is among the states
+
+
+_StateKey = tuple[frozenset[int], _Kind | None, int]  # places, byte before when one is waiting, mask
+
+
+def determinise(nfa: Nfa, states: int, work: int) -> Dfa:
+    """Return the automaton of ``nfa`` (after ``search``), not minimal.
+
+    ``states`` and ``work`` are limits; a unit of work is about 0.2 us.
+
+    Raises:
+        TooManyStatesError: a limit was reached.
+    """
+    return _Determiniser(nfa, states, work).run()
+
+
+class _Determiniser:
+    def __init__(self, nfa: Nfa, states: int, work: int) -> None:
+        self.nfa = nfa.states
+        self.limit = states
+        self.work = work
+        self.everything = _union(state.mask for state in nfa.states if isinstance(state, Match))
+        self.byte_class, self.members, self.kinds = _classes(nfa)
+        self.classes_of: dict[int, list[int]] = {}
+        self.closures: dict[tuple[int, _Kind, _Kind | None], _Places] = {}
+        self.entered: dict[tuple[frozenset[int], _Kind], _Places] = {}
+        self.numbers: dict[_StateKey, int] = {(frozenset(), None, 0): DEAD}
+        self.keys: list[_StateKey] = list(self.numbers)
+        self.start_state = nfa.start
+
+    def run(self) -> Dfa:
+        """Number states as they are met, and expand each once."""
+        start = self._number(self._enter(frozenset([self.start_state]), _Kind.EDGE), _Kind.EDGE, 0)
+        rows: list[list[int]] = []
+        while len(rows) < len(self.keys):
+            rows.append(self._expand(self.keys[len(rows)]))
+        return Dfa(self.byte_class, rows, [mask for _, _, mask in self.keys], start)
+
+    def _spend(self, amount: int) -> None:
+        self.work -= amount
+        if self.work < 0:
+            raise TooManyStatesError("it takes too long to make deterministic")
+
+    def _number(self, places: _Places, before: _Kind, mask: int) -> int:
+        """Return the number of the state for these places, a new one when it was not met before."""
+        mask |= places.mask
+        if mask == self.everything:
+            key: _StateKey = (frozenset(), None, mask)
+        else:
+            key = (places.states, before if places.waiting else None, mask)
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = len(self.keys)
+            self.keys.append(key)
+            if number > self.limit:
+                raise TooManyStatesError(f"it needs more than {self.limit:,} states")
+        return number
+
+    def _expand(self, key: _StateKey) -> list[int]:
+        """Return the next state for each class."""
+        places, before, _ = key
+        readers = {kind: self._readers(places, before, kind) for kind in dict.fromkeys(self.kinds)}
+        row = []
+        known: dict[tuple[_Kind, tuple[int, ...]], int] = {}
+        for symbol, kind in enumerate(self.kinds):
+            targets, mask = readers[kind]
+            taken = tuple(members for members in targets if members >> self.members[symbol] & 1)
+            number = known.get((kind, taken))
+            if number is None:
+                moved = frozenset().union(*(targets[members] for members in taken))
+                number = self._number(self._enter(moved, kind), kind, mask)
+                known[kind, taken] = number
+            row.append(number)
+        self._spend(len(self.kinds) + len(places))
+        return row
+
+    def _readers(self, places: frozenset[int], before: _Kind | None, after: _Kind) -> tuple[dict[int, set[int]], int]:
+        """Return, with a symbol of kind ``after`` to come, set of bytes -> targets, and what matches before it is read."""
+        takes, mask = places, 0
+        if before is not None:
+            decided = [self._closure(place, before, after) for place in places]
+            takes = frozenset().union(*(found.states for found in decided))
+            mask = _union(found.mask for found in decided)
+            self._spend(sum(len(found.states) for found in decided))
+        targets: dict[int, set[int]] = {}
+        for place in takes:
+            state = self.nfa[place]
+            assert isinstance(state, Take)
+            targets.setdefault(state.bytes, set()).add(state.target)
+        return targets, mask
+
+    def _enter(self, moved: frozenset[int], before: _Kind) -> _Places:
+        """Return where the search stands after reading a symbol of kind ``before``."""
+        known = self.entered.get((moved, before))
+        if known is None:
+            found = [self._closure(state, before, None) for state in moved]
+            self._spend(sum(len(places.states) for places in found))
+            states = frozenset().union(*(places.states for places in found))
+            known = _Places(states, _union(places.mask for places in found), any(places.waiting for places in found))
+            self.entered[moved, before] = known
+        return known
+
+    def _closure(self, state: int, before: _Kind, after: _Kind | None) -> _Places:
+        """Follow all that reads nothing; without ``after`` what looks ahead waits."""
+        known = self.closures.get((state, before, after))
+        if known is None:
+            known = self.closures[state, before, after] = self._follow(state, before, after)
+        return known
+
+    def _follow(self, start: int, before: _Kind, after: _Kind | None) -> _Places:
+        seen, stack = {start}, [start]
+        states, mask, waiting = [], 0, False
+        while stack:
+            number = stack.pop()
+            state = self.nfa[number]
+            following: tuple[int, ...] = ()
+            match state:
+                case Take():
+                    states.append(number)
+                case Match():
+                    mask |= state.mask
+                case Jump():
+                    following = state.targets
+                case Require():
+                    holds = _holds(state.kind, before, after)
+                    following = (state.target,) if holds else ()
+                    if holds is None:
+                        states.append(number)
+                        waiting = True
+            stack.extend(other for other in following if other not in seen)
+            seen.update(following)
+        self._spend(len(seen))
+        return _Places(frozenset(states), mask, waiting)
+
+
+def _holds(kind: str, before: _Kind, after: _Kind | None) -> bool | None:
+    """Decide an assertion between two neighbours; None: that takes the one behind, which is not known yet."""
+    if kind == "begin":
+        return before is _Kind.EDGE
+    if kind == "line_begin":
+        return before in (_Kind.EDGE, _Kind.NEWLINE)
+    if after is None:
+        return None
+    if kind == "end":
+        return after is _Kind.EDGE
+    if kind == "line_end":
+        return after in (_Kind.EDGE, _Kind.NEWLINE)
+    boundary = (before is _Kind.WORD) != (after is _Kind.WORD)
+    return boundary == (kind == "word")
+
+
+def _union(masks: Iterable[int]) -> int:
+    total = 0
+    for mask in masks:
+        total |= mask
+    return total
+
+
+def _classes(nfa: Nfa) -> tuple[bytes, list[int], list[_Kind]]:
+    """Group bytes that no state and no assertion tells apart.
+
+    Returns the class of each byte, a byte of each class (a bit that no set has for the end of the text), and the kind
+    of each class. Classes are numbered by their first byte; the end of the text is the last.
+    """
+    kinds = [_Kind.OTHER] * 256
+    if nfa.assertions & {"line_begin", "line_end"}:
+        kinds[10] = _Kind.NEWLINE
+    if nfa.assertions & {"word", "not_word"}:
+        kinds = [_Kind.WORD if WORD_BYTES >> byte & 1 else kinds[byte] for byte in range(256)]
+    signatures = [int(kind) for kind in kinds]
+    for index, members in enumerate(sorted({state.bytes for state in nfa.states if isinstance(state, Take)})):
+        for byte in range(256):
+            if members >> byte & 1:
+                signatures[byte] |= 4 << index
+    numbers: dict[int, int] = {}
+    byte_class = bytes(numbers.setdefault(signature, len(numbers)) for signature in signatures)
+    first = [byte_class.index(number) for number in range(len(numbers))]
+    return byte_class, [*first, 256], [*(kinds[byte] for byte in first), _Kind.EDGE]

@@ -1,0 +1,163 @@
+"""``matches`` and ``contains`` on texts: all constants of one attribute as few ``FcAutomaton`` blobs (kernel.h) as pays.
+
+A blob reports a mask of up to 64 bits; ``AutomatonBlob.bits[i]`` is the number, as the caller gave it in ``Needle.bit`` or
+``PatternTest.bit``, of what mask bit i stands for. Tests that share a number are one test, true when any of them matches
+(``contains ["a", "b"]``). Such a test may be spread over several blobs: it holds when *any* blob that names its number
+reports it. One number stands at most once in a blob.
+
+Patterns share an automaton while their union stays small; otherwise the list is halved, and each pattern may have the
+whole budget for itself before it is refused. Many literal texts go into automata of their own (Aho-Corasick).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from flagcore.compiler.aho_corasick import build_trie_automaton
+from flagcore.compiler.dfa import Dfa, determinise
+from flagcore.compiler.minimise import minimise
+from flagcore.compiler.nfa import Nfa, TooManyStatesError
+from flagcore.model.regex_tree import Pattern
+
+__all__ = ["AutomatonBlob", "AutomatonLimits", "AutomatonTooLarge", "Needle", "PatternTest", "build_automata"]
+
+_MASK_BITS = 64
+_FEW_BYTES = 256  # so much literal text is built together with patterns
+_HEADER = struct.Struct("<6I2Q")
+_Item = TypeVar("_Item")
+
+
+class Needle(msgspec.Struct, frozen=True):
+    """A text that must occur; ``fold`` ignores ASCII case."""
+
+    text: bytes
+    fold: bool
+    bit: int
+
+
+class PatternTest(msgspec.Struct, frozen=True):
+    """A pattern that must match somewhere."""
+
+    tree: Pattern
+    bit: int
+
+
+class AutomatonBlob(msgspec.Struct, frozen=True):
+    """An encoded automaton and the caller's number for each bit of its mask."""
+
+    data: bytes  # FcAutomaton, 8-aligned size
+    bits: tuple[int, ...]
+
+
+class AutomatonLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one automaton may cost; more is refused, or split where several tests share one."""
+
+    steps: int = 20_000  # of construction: about the states of the nondeterministic automaton
+    states: int = 10_000  # of a pattern's deterministic automaton
+    work: int = 4_000_000  # units of about 0.2 us
+    shared_states: int = 2_000  # the same for several patterns in one
+    shared_work: int = 400_000
+    size: int = 4 * 1024 * 1024  # bytes of one blob
+
+
+class AutomatonTooLarge(Exception):  # noqa: N818
+    """A test that needs more than the limits allow: ``index`` into the tests, ``reason`` in words for its author."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"test {index}: {reason}")
+        self.index = index
+        self.reason = reason
+
+
+_Indexed = tuple[int, Needle | PatternTest]
+
+
+def build_automata(tests: Sequence[Needle | PatternTest], limits: AutomatonLimits | None = None) -> list[AutomatonBlob]:
+    """Return automata that together decide all tests; the module's docstring says how numbers are found again.
+
+    The same tests in the same order give the same bytes. A few milliseconds for usual patterns; a hostile one is refused
+    after about a second.
+
+    Raises:
+        AutomatonTooLarge: one test alone is beyond the limits.
+    """
+    builder = _Builder(limits or AutomatonLimits())
+    texts: list[_Indexed] = []
+    mixed: list[_Indexed] = []
+    literal = sum(len(test.text) for test in tests if isinstance(test, Needle))
+    alike = len({test.fold if isinstance(test, Needle) else None for test in tests}) == 1
+    for index, test in enumerate(tests):
+        together = isinstance(test, PatternTest) or (literal <= _FEW_BYTES and not alike)
+        (mixed if together else texts).append((index, test))
+    blobs = builder.split(mixed, builder.search)
+    for fold in (False, True):
+        alike_texts = [(index, test) for index, test in texts if isinstance(test, Needle) and test.fold is fold]
+        blobs += builder.split(alike_texts, builder.trie)
+    return blobs
+
+
+class _Builder:
+    """Builds automata from lists of tests, halving a list that does not fit."""
+
+    def __init__(self, limits: AutomatonLimits) -> None:
+        self.limits = limits
+
+    def split(
+        self, tests: list[_Indexed], build: Callable[[list[_Indexed], dict[int, int]], Dfa]
+    ) -> list[AutomatonBlob]:
+        """Return the blobs for ``tests``, as few as the limits allow by halving."""
+        if not tests:
+            return []
+        bits = tuple(dict.fromkeys(test.bit for _, test in tests))
+        try:
+            if len(bits) > _MASK_BITS:
+                raise TooManyStatesError(f"more than {_MASK_BITS} tests")
+            data = _encode(minimise(build(tests, {bit: 1 << index for index, bit in enumerate(bits)})))
+            if len(data) > self.limits.size:
+                raise TooManyStatesError(f"it needs {len(data):,} bytes; at most {self.limits.size:,} are allowed")
+            return [AutomatonBlob(data, bits)]
+        except TooManyStatesError as error:
+            if len(tests) == 1:
+                raise AutomatonTooLarge(tests[0][0], str(error)) from error
+        half = len(tests) // 2
+        return self.split(tests[:half], build) + self.split(tests[half:], build)
+
+    def search(self, tests: list[_Indexed], masks: dict[int, int]) -> Dfa:
+        """Build patterns and texts by subset construction."""
+        nfa = Nfa(self.limits.steps)
+        entries = []
+        for _, test in tests:
+            if isinstance(test, Needle):
+                entries.append(nfa.text(test.text, test.fold, masks[test.bit]))
+            else:
+                entries.append(nfa.pattern(test.tree, masks[test.bit]))
+        nfa.search(entries)
+        if len(tests) == 1:
+            return determinise(nfa, self.limits.states, self.limits.work)
+        return determinise(nfa, self.limits.shared_states, self.limits.shared_work)
+
+    def trie(self, tests: list[_Indexed], masks: dict[int, int]) -> Dfa:
+        """Build texts that are all folded or all not."""
+        needles = [test for _, test in tests if isinstance(test, Needle)]
+        texts = [(needle.text, masks[needle.bit]) for needle in needles]
+        return build_trie_automaton(texts, needles[0].fold, 0xFFFF, self.limits.size)
+
+
+def _encode(dfa: Dfa) -> bytes:
+    """Return the ``FcAutomaton``."""
+    states, classes = len(dfa.rows), len(dfa.rows[0])
+    transitions = _HEADER.size + 256
+    masks = transitions + 2 * states * classes
+    masks += -masks % 8
+    everything = 0
+    for mask in dfa.masks:
+        everything |= mask
+    size = masks + 8 * states
+    header = _HEADER.pack(size, states, classes, dfa.start, transitions, masks, everything, 0)
+    table = struct.pack(f"<{states * classes}H", *(state for row in dfa.rows for state in row))
+    packed_masks = struct.pack(f"<{states}Q", *dfa.masks)
+    return (header + dfa.byte_class + table).ljust(masks, b"\0") + packed_masks
