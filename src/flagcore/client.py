@@ -32,7 +32,7 @@ UNKNOWN_KEYS_REMEMBERED = 10_000
 
 
 class Getter(Protocol[T]):
-    """``(flag_key, default_value, evaluation_context)`` -> value, or ``default_value`` as it is. Never raises or blocks."""
+    """``(flag_key, default_value, evaluation_context)`` -> value, or the default value as it is. Never raises."""
 
     def __call__(
         self,
@@ -141,7 +141,8 @@ class Client:
     """Answers for flags, from any thread. Create one with ``connect`` and keep it as long as the process lives.
 
     The getters and ``evaluate_all``, ``explain``, ``flag``, ``context``, ``counters`` are the engine's own methods:
-    fetched once, they keep following new revisions, overrides and ``close``. Flags stay live in a forked child; a client cannot be pickled.
+    fetched once, they keep following new revisions, overrides and ``close``. Flags stay live in a forked child; a
+    client cannot be pickled.
     """
 
     __slots__ = (*ENGINE_METHODS, "__weakref__", "_engine", "_source", "tracking")
@@ -249,7 +250,7 @@ class Client:
 
     @contextmanager
     def override(self, values: Mapping[str, object]) -> Iterator[None]:
-        """Answer with ``values`` (flag key -> value) inside the ``with`` block, in all threads; for tests, local work."""
+        """Answer with ``values`` (flag key -> value) inside the ``with`` block, in all threads."""
         token = self._engine.push_override(dict(values))
         try:
             yield

@@ -100,8 +100,9 @@ def _toml(text: str, path: str) -> dict[str, Any]:
     import tomllib
 
     try:
+        text.encode()  # bytes that are no UTF-8 were read as surrogates
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (UnicodeEncodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}") from None
 
 
