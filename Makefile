@@ -14,7 +14,7 @@ setup: ## .venv with all requirements, the extension built in place
 	@tools/setup.sh
 
 demo: setup ## an example shop: its flags checked, tested, evaluated, explained and timed
-	@$(PYTHON_BIN) examples/demo.py
+	@$(PYTHON_BIN) -m examples.demo
 
 test: setup ## all tests: unit, property, conformance, native, packaging, architecture
 	$(PYTHON_BIN) -m pytest -n $(WORKERS) --dist worksteal

@@ -28,7 +28,7 @@ class Import(NamedTuple):
     lazy: bool
 
 
-# --- reading -------------------------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def sources() -> list[Path]:
@@ -65,7 +65,9 @@ def _is_for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
-_CYTHON = re.compile(r"^(?P<indent>\s*)(?:from\s+(?P<origin>[\w.]+)\s+)?c?import\s+(?P<names>\([^)]*\)|[^#\n]+)", re.MULTILINE)
+_CYTHON = re.compile(
+    r"^(?P<indent>\s*)(?:from\s+(?P<origin>[\w.]+)\s+)?c?import\s+(?P<names>\([^)]*\)|[^#\n]+)", re.MULTILINE
+)
 
 
 def _cython_imports(text: str):
@@ -73,7 +75,8 @@ def _cython_imports(text: str):
         line = text.count("\n", 0, match.start()) + 1
         for name in match["names"].strip("() \n").split(","):
             module = name.split(" as ")[0].strip()
-            yield Import(f"{match['origin']}.{module}" if match["origin"] else module, line, bool(match["indent"]))
+            if module:  # a comma may come last
+                yield Import(f"{match['origin']}.{module}" if match["origin"] else module, line, bool(match["indent"]))
 
 
 @cache
@@ -81,7 +84,9 @@ def allowed() -> dict[str, frozenset[str]]:
     """Return floor -> floors it may import, as the table of the design page says."""
     text = DESIGN.read_text(encoding="utf-8").split("Allowed imports", 1)[1].split("`tests/test_architecture.py`")[0]
     table: dict[str, frozenset[str]] = {}
-    for left, right in re.findall(r"([a-z_, ]+?) > ((?:\([^)]*\)|[a-z_]+ ?)+)", text.replace("all of the above", "everything")):
+    for left, right in re.findall(
+        r"([a-z_, ]+?) > ((?:\([^)]*\)|[a-z_]+ ?)+)", text.replace("all of the above", "everything")
+    ):
         words = frozenset(re.sub(r"\([^)]*\)", "", right).split())
         for floor in left.replace(",", " ").split():
             table[floor] = words
@@ -97,7 +102,7 @@ def own(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[1] in allowed() else "flagcore"
 
 
-# --- the table -----------------------------------------------------------------------------------------------------------
+# --- the table --------------------------------------------------------------------------------------------------------
 
 # On first use only: the file source compiles what it reads; the package's own names are looked up when asked for.
 FIRST_USE = {
@@ -148,13 +153,18 @@ def test_nothing_imports_the_package_itself(path: Path):
     """Modules name the module that they need: `from flagcore import x` would run the package's surface. The command line may."""
     if floor_of(path) in {"cli", "flagcore"}:
         return
-    bare = [found for found in imports_of(path) if own(found.module) == "flagcore" and found.module != "flagcore.__version__"]
+    bare = [
+        found
+        for found in imports_of(path)
+        if own(found.module) == "flagcore" and found.module != "flagcore.__version__"
+    ]
     assert not bare
 
 
-# --- wall 1: a service that only evaluates loads neither model, compiler nor manager ---------------------------------------
+# --- wall 1: a service that only evaluates loads neither model, compiler nor manager ----------------------------------
 
-FLAGS = '{"schema": "flagcore/v1", "flags": {"f": {"type": "boolean", "default": "off", "rules": [{"id": "r", "when": "a == 1", "serve": "on"}]}}}'
+FLAGS = """{"schema": "flagcore/v1", "flags": {"f": {
+    "type": "boolean", "default": "off", "rules": [{"id": "r", "when": "a == 1", "serve": "on"}]}}}"""
 
 EVALUATING = """
 import sys
@@ -175,7 +185,9 @@ def loaded_modules(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     folder = tmp_path_factory.mktemp("wall")
     authored, compiled = folder / "flags.json", folder / "flags.fcs"
     authored.write_text(FLAGS)
-    subprocess.run([sys.executable, "-m", "flagcore.cli", "compile", authored, "-o", compiled], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "flagcore.cli", "compile", authored, "-o", compiled], check=True, capture_output=True
+    )
     run = subprocess.run([sys.executable, "-c", EVALUATING, compiled], check=True, capture_output=True, text=True)
     return frozenset(run.stdout.split())
 
@@ -193,9 +205,19 @@ def test_evaluating_loads_nothing_heavy(loaded_modules: frozenset[str], module: 
     assert module not in loaded_modules
 
 
-# --- wall 2: kernel and evaluator know no object of the model --------------------------------------------------------------
+# --- wall 2: kernel and evaluator know no object of the model ---------------------------------------------------------
 
-FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "float.h", "stdalign.h", "stdnoreturn.h", "stdarg.h", "kernel.h"}
+FREESTANDING = {
+    "stddef.h",
+    "stdint.h",
+    "stdbool.h",
+    "limits.h",
+    "float.h",
+    "stdalign.h",
+    "stdnoreturn.h",
+    "stdarg.h",
+    "kernel.h",
+}
 COMPILERS_OWN = {"string.h"}  # for memcpy, memset, memcmp only, which compilers emit by themselves
 
 
@@ -233,7 +255,7 @@ def test_kernel_and_evaluator_know_no_model(floor: str):
             assert not reached & {"model", "compiler", "reference", "manager"}, path
 
 
-# --- wall 3: compiler, kernel, evaluator and bucketing open nothing and know no clock --------------------------------------
+# --- wall 3: compiler, kernel, evaluator and bucketing open nothing and know no clock ---------------------------------
 
 SEALED = ("compiler", "evaluator", "bucketing", "kernel")
 FORBIDDEN_MODULES = {
@@ -265,12 +287,16 @@ def test_sealed_floors_import_no_world(path: Path):
 def test_sealed_floors_open_nothing(path: Path):
     """Nothing behind the wall opens, prints, reads a clock, or evaluates text as code."""
     code = _without_strings(path.read_text(encoding="utf-8"))
-    found = [f"line {code.count(chr(10), 0, match.start()) + 1}: {match[0]}" for match in FORBIDDEN_CALLS.finditer(code)]
+    found = [
+        f"line {code.count(chr(10), 0, match.start()) + 1}: {match[0]}" for match in FORBIDDEN_CALLS.finditer(code)
+    ]
     assert not found
     assert not FORBIDDEN_HEADERS.search(path.read_text(encoding="utf-8"))
 
 
-_STRING_OR_COMMENT = re.compile(r'"""(?:.|\n)*?"""|\'\'\'(?:.|\n)*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|#[^\n]*')
+_STRING_OR_COMMENT = re.compile(
+    r'"""(?:.|\n)*?"""|\'\'\'(?:.|\n)*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|#[^\n]*'
+)
 
 
 def _without_strings(text: str) -> str:
@@ -278,7 +304,7 @@ def _without_strings(text: str) -> str:
     return _STRING_OR_COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
 
 
-# --- the tests themselves --------------------------------------------------------------------------------------------------
+# --- the tests themselves ---------------------------------------------------------------------------------------------
 
 
 def test_the_readers_read(tmp_path: Path):
@@ -291,14 +317,22 @@ def test_the_readers_read(tmp_path: Path):
     found = {(found.module, found.lazy) for found in imports_of(python)}
     assert found >= {("os.path", False), ("flagcore.model.tree.Test", True), ("socket", True)}
     cython = tmp_path / "module.pyx"
-    cython.write_text("cimport cython\nfrom libc.time cimport time, clock\nfrom cpython.dict cimport (\n    PyDict_Next,\n    PyDict_Size,\n)\n")
+    cython.write_text(
+        "cimport cython\nfrom libc.time cimport time, clock\nfrom cpython.dict cimport (\n    PyDict_Next,\n    PyDict_Size,\n)\n"
+    )
     names = {found.module for found in imports_of(cython)}
-    assert names == {"cython", "libc.time.time", "libc.time.clock", "cpython.dict.PyDict_Next", "cpython.dict.PyDict_Size"}
+    assert names == {
+        "cython",
+        "libc.time.time",
+        "libc.time.clock",
+        "cpython.dict.PyDict_Next",
+        "cpython.dict.PyDict_Size",
+    }
     assert FORBIDDEN_CALLS.search(_without_strings('x = "open("\nopen (x)'))
     assert not FORBIDDEN_CALLS.search(_without_strings('x = "open(" # open('))
 
 
-# --- the project's text ----------------------------------------------------------------------------------------------------
+# --- the project's text -----------------------------------------------------------------------------------------------
 
 # Folders that belong to one machine have no business in code, documents or messages.
 _FOLDERS = "home|root|Users|work|workspace|mnt|media|scratch"
@@ -306,7 +340,17 @@ MACHINE_PATH = re.compile(rf"(?<![\w.\-/:}}\])~*])/(?:{_FOLDERS})/[\w.]|[A-Z]:\\
 TEXT = {
     "", ".c", ".cfg", ".h", ".in", ".json", ".md", ".pxd", ".py", ".pyi", ".pyx", ".sh", ".toml", ".txt", ".yaml", ".yml",
 }  # fmt: skip
-UNTRACKED = {".git", ".venv", "build", "dist", "__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+UNTRACKED = {
+    ".git",
+    ".venv",
+    "build",
+    "dist",
+    "__pycache__",
+    ".hypothesis",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+}
 
 
 def project_texts() -> list[Path]:

@@ -1,0 +1,1 @@
+"""Example flags, and programs that use them."""
