@@ -33,7 +33,7 @@ def run_automaton(data: bytes, text: bytes) -> int:
     """Return the mask that the automaton reports for ``text``."""
     automaton = _Automaton(data)
     state = automaton.start
-    mask = automaton.masks[state]
+    mask: int = automaton.masks[state]
     symbols = [automaton.byte_class[byte] for byte in text] + [automaton.classes - 1]
     for symbol in symbols:
         if state == 0 or mask == automaton.all:

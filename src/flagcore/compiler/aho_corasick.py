@@ -1,7 +1,7 @@
 """Many literal texts at once: Aho-Corasick, expanded to a deterministic automaton.
 
-Every state stands for the longest suffix of what was read that begins some text; its row is the row of its longest proper
-suffix, with its own continuations put in.
+Every state stands for the longest suffix of what was read that begins some text; its row is the row of its longest
+proper suffix, with its own continuations put in.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Subset construction: the deterministic automaton of an ``Nfa``, built state by state from the start.
 
-A state is the set of places where the search may stand. Assertions that look back (begin of text or line) are decided when
-a state is entered; those that look ahead (end of text or line, word boundaries) wait in the state, which then remembers
-what kind of byte came before, and are decided by the next symbol: their match is reported one state later. The end of the
-text is a symbol of its own. Once every test has matched nothing is tracked any more.
+A state is the set of places where the search may stand. Assertions that look back (begin of text or line) are decided
+when a state is entered; those that look ahead (end of text or line, word boundaries) wait in the state, which then
+remembers what kind of byte came before, and are decided by the next symbol: their match is reported one state later. The
+end of the text is a symbol of its own. Once every test has matched nothing is tracked any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ __all__ = ["DEAD", "Dfa", "determinise"]
 
 DEAD = 0  # this state leads to itself only and reports nothing
 
-_NEWLINE_BYTE = 1 << 10
+_NEWLINE = 10
 
 
 class Dfa(NamedTuple):
@@ -67,8 +67,10 @@ class _Determiniser:
         self.limit = states
         self.work = work
         self.everything = _union(state.mask for state in nfa.states if isinstance(state, Match))
-        self.byte_class, self.members, self.kinds = _classes(nfa)
-        self.classes_of: dict[int, list[int]] = {}
+        self.symbols = _Symbols(nfa)
+        takes = {place: state for place, state in enumerate(nfa.states) if isinstance(state, Take)}
+        self.reads = {place: self.symbols.classes(state.bytes) for place, state in takes.items()}
+        self.follows = {place: state.target for place, state in takes.items()}
         self.closures: dict[tuple[int, _Kind, _Kind | None], _Places] = {}
         self.entered: dict[tuple[frozenset[int], _Kind], _Places] = {}
         self.numbers: dict[_StateKey, int] = {(frozenset(), None, 0): DEAD}
@@ -81,7 +83,7 @@ class _Determiniser:
         rows: list[list[int]] = []
         while len(rows) < len(self.keys):
             rows.append(self._expand(self.keys[len(rows)]))
-        return Dfa(self.byte_class, rows, [mask for _, _, mask in self.keys], start)
+        return Dfa(self.symbols.byte_class, rows, [mask for _, _, mask in self.keys], start)
 
     def _spend(self, amount: int) -> None:
         self.work -= amount
@@ -106,35 +108,39 @@ class _Determiniser:
     def _expand(self, key: _StateKey) -> list[int]:
         """Return the next state for each class."""
         places, before, _ = key
-        readers = {kind: self._readers(places, before, kind) for kind in dict.fromkeys(self.kinds)}
-        row = []
-        known: dict[tuple[_Kind, tuple[int, ...]], int] = {}
-        for symbol, kind in enumerate(self.kinds):
-            targets, mask = readers[kind]
-            taken = tuple(members for members in targets if members >> self.members[symbol] & 1)
-            number = known.get((kind, taken))
-            if number is None:
-                moved = frozenset().union(*(targets[members] for members in taken))
+        row = [DEAD] * self.symbols.count
+        for kind, classes in self.symbols.by_kind.items():
+            takes, mask = (places, 0) if before is None else self._decide(places, before, kind)
+            for part, moved in self._parts(takes, classes):
                 number = self._number(self._enter(moved, kind), kind, mask)
-                known[kind, taken] = number
-            row.append(number)
-        self._spend(len(self.kinds) + len(places))
+                if number != DEAD:
+                    for symbol in self.symbols.members(part):
+                        row[symbol] = number
+        self._spend(len(row) + len(places))
         return row
 
-    def _readers(self, places: frozenset[int], before: _Kind | None, after: _Kind) -> tuple[dict[int, set[int]], int]:
-        """Return, with a symbol of kind ``after`` to come, set of bytes -> targets, and what matches before it is read."""
-        takes, mask = places, 0
-        if before is not None:
-            decided = [self._closure(place, before, after) for place in places]
-            takes = frozenset().union(*(found.states for found in decided))
-            mask = _union(found.mask for found in decided)
-            self._spend(sum(len(found.states) for found in decided))
+    def _decide(self, places: frozenset[int], before: _Kind, after: _Kind) -> tuple[frozenset[int], int]:
+        """Return, with a symbol of kind ``after`` to come, the places that read it, and what matches before it."""
+        decided = [self._closure(place, before, after) for place in places]
+        self._spend(sum(len(found.states) for found in decided))
+        return frozenset().union(*(found.states for found in decided)), _union(found.mask for found in decided)
+
+    def _parts(self, takes: frozenset[int], classes: int) -> list[tuple[int, frozenset[int]]]:
+        """Split a set of classes into those that lead to the same places."""
         targets: dict[int, set[int]] = {}
         for place in takes:
-            state = self.nfa[place]
-            assert isinstance(state, Take)
-            targets.setdefault(state.bytes, set()).add(state.target)
-        return targets, mask
+            targets.setdefault(self.reads[place], set()).add(self.follows[place])
+        parts: list[tuple[int, frozenset[int]]] = [(classes, frozenset())]
+        for read, reached in targets.items():
+            for index in range(len(parts)):
+                part, moved = parts[index]
+                inside = part & read
+                if inside == part:
+                    parts[index] = part, moved | reached
+                elif inside:
+                    parts[index] = inside, moved | reached
+                    parts.append((part ^ inside, moved))
+        return parts
 
     def _enter(self, moved: frozenset[int], before: _Kind) -> _Places:
         """Return where the search stands after reading a symbol of kind ``before``."""
@@ -203,23 +209,58 @@ def _union(masks: Iterable[int]) -> int:
     return total
 
 
-def _classes(nfa: Nfa) -> tuple[bytes, list[int], list[_Kind]]:
-    """Group bytes that no state and no assertion tells apart.
+class _Symbols:
+    """Classes of bytes that no state and no assertion tells apart, numbered by their first byte, and the end of the text.
 
-    Returns the class of each byte, a byte of each class (a bit that no set has for the end of the text), and the kind
-    of each class. Classes are numbered by their first byte; the end of the text is the last.
+    Sets of classes are integers, bit c for class c.
     """
-    kinds = [_Kind.OTHER] * 256
-    if nfa.assertions & {"line_begin", "line_end"}:
-        kinds[10] = _Kind.NEWLINE
-    if nfa.assertions & {"word", "not_word"}:
-        kinds = [_Kind.WORD if WORD_BYTES >> byte & 1 else kinds[byte] for byte in range(256)]
-    signatures = [int(kind) for kind in kinds]
-    for index, members in enumerate(sorted({state.bytes for state in nfa.states if isinstance(state, Take)})):
-        for byte in range(256):
-            if members >> byte & 1:
+
+    def __init__(self, nfa: Nfa) -> None:
+        kinds = _byte_kinds(nfa.assertions)
+        signatures = [int(kind) for kind in kinds]
+        for index, members in enumerate(sorted({state.bytes for state in nfa.states if isinstance(state, Take)})):
+            for byte in _bits(members):
                 signatures[byte] |= 4 << index
-    numbers: dict[int, int] = {}
-    byte_class = bytes(numbers.setdefault(signature, len(numbers)) for signature in signatures)
-    first = [byte_class.index(number) for number in range(len(numbers))]
-    return byte_class, [*first, 256], [*(kinds[byte] for byte in first), _Kind.EDGE]
+        numbers: dict[int, int] = {}
+        self.byte_class = bytes(numbers.setdefault(signature, len(numbers)) for signature in signatures)
+        self.count = len(numbers) + 1
+        self.first_bytes = [self.byte_class.index(number) for number in range(len(numbers))]
+        self.by_kind: dict[_Kind, int] = {_Kind.EDGE: 1 << len(numbers)}
+        for number, byte in enumerate(self.first_bytes):
+            self.by_kind[kinds[byte]] = self.by_kind.get(kinds[byte], 0) | 1 << number
+        self._classes: dict[int, int] = {}
+        self._members: dict[int, list[int]] = {}
+
+    def classes(self, members: int) -> int:
+        """Return the classes of a set of bytes that a state reads."""
+        known = self._classes.get(members)
+        if known is None:
+            known = _union(1 << number for number, byte in enumerate(self.first_bytes) if members >> byte & 1)
+            self._classes[members] = known
+        return known
+
+    def members(self, classes: int) -> list[int]:
+        """Return the numbers of the classes in a set."""
+        known = self._members.get(classes)
+        if known is None:
+            known = self._members[classes] = list(_bits(classes))
+        return known
+
+
+def _byte_kinds(assertions: set[str]) -> list[_Kind]:
+    """Return the kind of each byte, as far as these assertions tell."""
+    kinds = [_Kind.OTHER] * 256
+    if assertions & {"line_begin", "line_end"}:
+        kinds[_NEWLINE] = _Kind.NEWLINE
+    if assertions & {"word", "not_word"}:
+        for byte in _bits(WORD_BYTES):
+            kinds[byte] = _Kind.WORD
+    return kinds
+
+
+def _bits(members: int) -> Iterator[int]:
+    """Yield the places of the one bits, ascending."""
+    while members:
+        lowest = members & -members
+        yield lowest.bit_length() - 1
+        members ^= lowest

@@ -1,7 +1,7 @@
 """The smallest automaton that reports the same masks, with states and classes numbered in one fixed way.
 
-Partition refinement in the manner of Hopcroft, on all symbols at once: of a group that falls apart the largest part keeps
-its number, and only the predecessors of states that got a new one are looked at again.
+Partition refinement in the manner of Hopcroft, on all symbols at once: of a group that falls apart the largest part
+keeps its number, and only the predecessors of states that got a new one are looked at again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Patterns as one nondeterministic automaton over bytes (Thompson's construction).
 
-States are made back to front: every part is built in front of the state that follows it. Repetitions are written out, so
-the number of states is limited; the limit counts steps of construction, so that nothing nested can outrun it.
+States are made back to front: every part is built in front of the state that follows it. Repetitions are written out,
+so the number of states is limited; the limit counts steps of construction, so that nothing nested can outrun it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from flagcore.compiler.utf8_ranges import ByteRange, utf8_sequences
 from flagcore.model.regex_tree import Assertion, Choice, Empty, Pattern, Ranges, Repeat, Sequence
 
-__all__ = ["Jump", "Match", "Nfa", "Require", "State", "Take", "TooManyStatesError", "WORD_BYTES", "byte_set"]
+__all__ = ["WORD_BYTES", "Jump", "Match", "Nfa", "Require", "State", "Take", "TooManyStatesError", "byte_set"]
 
 _DEPTH = 250  # nesting of groups; keeps the recursion far from the interpreter's limit
 _ANY_BYTE = (1 << 256) - 1
@@ -75,9 +75,9 @@ class Nfa:
         self._tails: dict[tuple[tuple[ByteRange, ...], int], int] = {}
 
     def search(self, entries: Iterable[int]) -> None:
-        """Let a match begin at every place of the text.
+        r"""Let a match begin at every place of the text.
 
-        Places inside a code point are left out only where that can be told: ``\\B`` would hold there.
+        Places inside a code point are left out only where that can be told: ``\B`` would hold there.
         """
         self.start = self._add(Jump(()))
         if "not_word" in self.assertions:

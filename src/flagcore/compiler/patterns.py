@@ -1,9 +1,9 @@
-"""``matches`` and ``contains`` on texts: all constants of one attribute as few ``FcAutomaton`` blobs (kernel.h) as pays.
+"""``matches`` and ``contains`` on texts: all constants of one attribute as few ``FcAutomaton`` blobs as pays.
 
-A blob reports a mask of up to 64 bits; ``AutomatonBlob.bits[i]`` is the number, as the caller gave it in ``Needle.bit`` or
-``PatternTest.bit``, of what mask bit i stands for. Tests that share a number are one test, true when any of them matches
-(``contains ["a", "b"]``). Such a test may be spread over several blobs: it holds when *any* blob that names its number
-reports it. One number stands at most once in a blob.
+A blob (layout: kernel.h) reports a mask of up to 64 bits; ``AutomatonBlob.bits[i]`` is the number, as the caller gave it in
+``Needle.bit`` or ``PatternTest.bit``, of what mask bit i stands for. Tests that share a number are one test, true when
+any of them matches (``contains ["a", "b"]``). Such a test may be spread over several blobs: it holds when *any* blob that
+names its number reports it. One number stands at most once in a blob.
 
 Patterns share an automaton while their union stays small; otherwise the list is halved, and each pattern may have the
 whole budget for itself before it is refused. Many literal texts go into automata of their own (Aho-Corasick).
@@ -12,8 +12,7 @@ whole budget for itself before it is refused. Many literal texts go into automat
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,7 +27,6 @@ __all__ = ["AutomatonBlob", "AutomatonLimits", "AutomatonTooLarge", "Needle", "P
 _MASK_BITS = 64
 _FEW_BYTES = 256  # so much literal text is built together with patterns
 _HEADER = struct.Struct("<6I2Q")
-_Item = TypeVar("_Item")
 
 
 class Needle(msgspec.Struct, frozen=True):
@@ -64,7 +62,7 @@ class AutomatonLimits(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 4 * 1024 * 1024  # bytes of one blob
 
 
-class AutomatonTooLarge(Exception):  # noqa: N818
+class AutomatonTooLarge(Exception):
     """A test that needs more than the limits allow: ``index`` into the tests, ``reason`` in words for its author."""
 
     def __init__(self, index: int, reason: str) -> None:
@@ -74,13 +72,14 @@ class AutomatonTooLarge(Exception):  # noqa: N818
 
 
 _Indexed = tuple[int, Needle | PatternTest]
+_Build = Callable[[list[_Indexed], dict[int, int]], Dfa]
 
 
 def build_automata(tests: Sequence[Needle | PatternTest], limits: AutomatonLimits | None = None) -> list[AutomatonBlob]:
     """Return automata that together decide all tests; the module's docstring says how numbers are found again.
 
-    The same tests in the same order give the same bytes. A few milliseconds for usual patterns; a hostile one is refused
-    after about a second.
+    The same tests in the same order give the same bytes. A few milliseconds for usual patterns; a hostile one is
+    refused after about a second.
 
     Raises:
         AutomatonTooLarge: one test alone is beyond the limits.
@@ -95,8 +94,9 @@ def build_automata(tests: Sequence[Needle | PatternTest], limits: AutomatonLimit
         (mixed if together else texts).append((index, test))
     blobs = builder.split(mixed, builder.search)
     for fold in (False, True):
-        alike_texts = [(index, test) for index, test in texts if isinstance(test, Needle) and test.fold is fold]
-        blobs += builder.split(alike_texts, builder.trie)
+        blobs += builder.split(
+            [item for item in texts if isinstance(item[1], Needle) and item[1].fold is fold], builder.trie
+        )
     return blobs
 
 
@@ -106,25 +106,27 @@ class _Builder:
     def __init__(self, limits: AutomatonLimits) -> None:
         self.limits = limits
 
-    def split(
-        self, tests: list[_Indexed], build: Callable[[list[_Indexed], dict[int, int]], Dfa]
-    ) -> list[AutomatonBlob]:
+    def split(self, tests: list[_Indexed], build: _Build) -> list[AutomatonBlob]:
         """Return the blobs for ``tests``, as few as the limits allow by halving."""
         if not tests:
             return []
         bits = tuple(dict.fromkeys(test.bit for _, test in tests))
         try:
-            if len(bits) > _MASK_BITS:
-                raise TooManyStatesError(f"more than {_MASK_BITS} tests")
-            data = _encode(minimise(build(tests, {bit: 1 << index for index, bit in enumerate(bits)})))
-            if len(data) > self.limits.size:
-                raise TooManyStatesError(f"it needs {len(data):,} bytes; at most {self.limits.size:,} are allowed")
-            return [AutomatonBlob(data, bits)]
+            return [AutomatonBlob(self.encoded(build, tests, bits), bits)]
         except TooManyStatesError as error:
             if len(tests) == 1:
                 raise AutomatonTooLarge(tests[0][0], str(error)) from error
         half = len(tests) // 2
         return self.split(tests[:half], build) + self.split(tests[half:], build)
+
+    def encoded(self, build: _Build, tests: list[_Indexed], bits: tuple[int, ...]) -> bytes:
+        """Return one blob for all the tests, or raise TooManyStatesError."""
+        if len(bits) > _MASK_BITS:
+            raise TooManyStatesError(f"more than {_MASK_BITS} tests")
+        data = _encode(minimise(build(tests, {bit: 1 << index for index, bit in enumerate(bits)})))
+        if len(data) > self.limits.size:
+            raise TooManyStatesError(f"it needs {len(data):,} bytes; at most {self.limits.size:,} are allowed")
+        return data
 
     def search(self, tests: list[_Indexed], masks: dict[int, int]) -> Dfa:
         """Build patterns and texts by subset construction."""

@@ -1,7 +1,7 @@
 """Ranges of code points as sequences of byte ranges in UTF-8.
 
 Automata only ever see valid UTF-8. Sequences may therefore also cover what never arrives (overlong forms, surrogates,
-code points above U+10FFFF) where that saves states: ``.`` then takes four sequences, one for each length, instead of nine.
+code points above U+10FFFF) where that saves states: ``.`` then takes one sequence for each length, not nine.
 """
 
 from __future__ import annotations
