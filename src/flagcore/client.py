@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
-from flagcore.distribution.source import OfflineSource, Source, log
+from flagcore.distribution.source import MemorySource, OfflineSource, Source, log
 from flagcore.engine import Engine, EvaluationDetails
 from flagcore.errors import Problem, SettingsError
 from flagcore.settings import Settings, read_settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from flagcore.context import EvaluationContext
     from flagcore.engine import Context, Explanation, FlagHandle
+    from flagcore.snapshot.objects import Snapshot
 
 __all__ = ["Client", "connect"]
 
@@ -169,6 +170,20 @@ class Client:
         self.tracking = TrackingQueue()
         for name in ENGINE_METHODS:
             setattr(self, name, getattr(engine, name))
+
+    @classmethod
+    def of_snapshot(
+        cls,
+        snapshot: Snapshot,
+        problems: tuple[Problem, ...] = (),
+        *,
+        context: Mapping[str, Any] | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> Self:
+        """Return a client of flags in memory; ``clock`` gives the evaluation time in microseconds since 1970 UTC."""
+        given = {"clock": clock} if clock is not None else {}
+        engine = Engine(static_context=context, on_unknown=_log_once(), **given)
+        return cls(engine, MemorySource(engine, snapshot, problems))
 
     # -- how it stands ----------------------------------------------------------------------------------------------
 

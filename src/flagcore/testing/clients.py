@@ -7,8 +7,6 @@ from typing import Any
 
 from flagcore.client import Client
 from flagcore.compiler import compile_flag_set
-from flagcore.distribution.source import MemorySource
-from flagcore.engine import Engine
 from flagcore.model import FlagSet, build_flag_set
 
 __all__ = ["client_for_tests", "client_from_document"]
@@ -31,9 +29,8 @@ def client_for_tests(
     """
     flag_set, warnings = (flags, ()) if isinstance(flags, FlagSet) else _built(flags or {})
     compiled = compile_flag_set(flag_set)
-    engine = Engine(static_context=context) if clock is None else Engine(static_context=context, clock=clock)
-    source = MemorySource(engine, compiled.snapshot, (*warnings, *compiled.problems))
-    return Client(engine, source)
+    problems = (*warnings, *compiled.problems)
+    return Client.of_snapshot(compiled.snapshot, problems, context=context, clock=clock)
 
 
 def client_from_document(document: Mapping[str, Any]) -> Client:
