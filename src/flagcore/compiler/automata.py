@@ -1,0 +1,61 @@
+"""The automata of a flag: all patterns and needles that it looks for in one attribute, in as few as the limits allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from flagcore.compiler.patterns import AutomatonLimits, AutomatonTooLarge, Needle, PatternTest, build_automata
+from flagcore.compiler.refusal import Refusal
+from flagcore.compiler.views import MatchView
+from flagcore.model.tree import Path, flat_key
+
+__all__ = ["Automata", "Automaton", "build_automata_of"]
+
+
+class Automaton(NamedTuple):
+    """One FcAutomaton and the attribute that it reads."""
+
+    path: Path
+    data: bytes
+
+
+@dataclass
+class Automata:
+    """Built automata, and for each match view the (automaton, mask) pairs any of which makes it true."""
+
+    built: tuple[Automaton, ...] = ()
+    places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+
+def build_automata_of(views: Sequence[MatchView], states: int) -> Automata:
+    """Return the automata for ``views``, attribute by attribute; raises Refusal when one test alone is too large."""
+    by_path: dict[Path, list[MatchView]] = {}
+    for view in views:
+        by_path.setdefault(view.path, []).append(view)
+    automata = Automata()
+    for path, alike in by_path.items():
+        _build(automata, path, alike, AutomatonLimits(states=states))
+    return automata
+
+
+def _build(automata: Automata, path: Path, views: Sequence[MatchView], limits: AutomatonLimits) -> None:
+    tests: list[Needle | PatternTest] = []
+    for view in views:
+        tests += [Needle(text, fold, view.number) for text, fold in view.needles]
+        if view.pattern is not None:
+            tests.append(PatternTest(view.pattern, view.number))
+    try:
+        blobs = build_automata(tests, limits)
+    except AutomatonTooLarge as error:
+        raise Refusal(
+            "automaton-too-large",
+            f"a pattern on {flat_key(path)!r} cannot be compiled: {error.reason}",
+            hint="make the pattern simpler or its repeat counts smaller",
+        ) from error
+    for blob in blobs:
+        index = len(automata.built)
+        automata.built += (Automaton(path, blob.data),)
+        for position, number in enumerate(blob.bits):
+            automata.places.setdefault(number, []).append((index, 1 << position))

@@ -1,0 +1,494 @@
+"""Operations and leaves to the bytes of a program (kernel.h). The same input gives the same bytes.
+
+Operations come children first and are numbered backwards, so that every exit points forward.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from struct import pack
+from typing import NamedTuple
+
+from flagcore.bucketing import seed, variant_identity
+from flagcore.compiler.layout import (
+    ADDRESS,
+    AFFIX,
+    CONTESTANT,
+    FORMAT,
+    HASH_XXH64,
+    HEADER,
+    HEADER_SIZE,
+    LEAF,
+    LEAF_BIT,
+    LINK,
+    MAGIC,
+    NO_MEMO,
+    NODE,
+    NONE,
+    NUMBER,
+    RULE,
+    RULE_REQUIRES,
+    SLOT,
+    VARIANT,
+    VERSION,
+    VIEW,
+    LeafKind,
+    LinkKind,
+    NodeFlag,
+    SlotKind,
+    SplitFlag,
+    ValueType,
+    ViewFlag,
+    ViewKind,
+)
+from flagcore.compiler.memos import MemoKey, MemoTable, memo_words
+from flagcore.compiler.plan import Leaf, Race
+from flagcore.compiler.pool import Pool, align8
+from flagcore.compiler.refusal import Refusal
+from flagcore.compiler.select import (
+    ClassTest,
+    Gate,
+    InlineSet,
+    LinkedSet,
+    Match,
+    Operation,
+    Ranges,
+    Required,
+    Selection,
+    Switch,
+    Text,
+    VersionConstant,
+)
+from flagcore.compiler.tables import build_table
+from flagcore.compiler.views import (
+    NOW,
+    AddressCut,
+    AddressView,
+    AffixView,
+    BooleanView,
+    NumberView,
+    PresenceView,
+    SetView,
+    TextView,
+    TimeView,
+    VersionKey,
+    VersionView,
+    View,
+)
+from flagcore.model.tree import Path, flat_key
+from flagcore.terms import FlagType
+
+__all__ = ["Header", "emit_program"]
+
+_VALUE_TYPES = {
+    FlagType.BOOLEAN: ValueType.BOOLEAN,
+    FlagType.STRING: ValueType.STRING,
+    FlagType.INTEGER: ValueType.INTEGER,
+    FlagType.FLOAT: ValueType.FLOAT,
+    FlagType.OBJECT: ValueType.OBJECT,
+}
+_ON_OFF = ("off", "on")
+_WORD = (1 << 64) - 1
+
+
+class Header(NamedTuple):
+    """What a program says about its flag beside the graph."""
+
+    key: str
+    type: FlagType
+    variants: Mapping[str, object]
+    rules: Sequence[str]  # ids in the author's order
+    metadata: Mapping[str, object]
+
+
+def emit_program(header: Header, leaves: Sequence[Leaf], selection: Selection, views: Sequence[View]) -> bytes:
+    """Return the program; raises Refusal for names that do not fit together."""
+    return _Emitter(header, leaves, selection, views).emit()
+
+
+class _ViewRecord(NamedTuple):
+    """A view of the program: one with a table, or an automaton."""
+
+    path: Path
+    memo_key: MemoKey
+    view: View | None
+    automaton: bytes | None
+
+
+class _Emitter:
+    def __init__(self, header: Header, leaves: Sequence[Leaf], selection: Selection, views: Sequence[View]) -> None:
+        self._header = header
+        self._all_views = views
+        self._selection = selection
+        self._operations = selection.operations[::-1]
+        self._last = len(selection.operations) - 1
+        self._leaf_numbers = _reached_leaves(selection)
+        self._leaves = [leaves[number] for number in self._leaf_numbers]
+        self._leaf_index = {number: index for index, number in enumerate(self._leaf_numbers)}
+        self._variants = sorted(header.variants, key=lambda name: name.encode())
+        self._variant_index = {name: index for index, name in enumerate(self._variants)}
+        self._slots: dict[Path, int] = {}
+        self._views: dict[MemoKey, tuple[int, _ViewRecord]] = {}
+        self._links: dict[tuple[LinkKind, str], int] = {}
+        self._memos: MemoTable = {}
+        self._pool = Pool(0)
+
+    def emit(self) -> bytes:
+        self._memos = memo_words(self._selection.operations, _memo_key, self._leaf_memo_keys())
+        self._number_parts()
+        offsets = self._offsets()
+        self._pool = Pool(offsets["pool"])
+        parts = {
+            "nodes": b"".join(self._node(operation) for operation in self._operations),
+            "leaves": b"".join(self._leaf_records()),
+            "slots": b"".join(self._slot(path) for path in self._slots),
+            "views": b"".join(self._view(record) for _, record in self._views.values()),
+            "variants": b"".join(self._variant(name) for name in self._variants),
+            "rules": b"".join(RULE.pack(*self._pool.text(rule.encode())) for rule in self._header.rules),
+            "links": b"".join(LINK.pack(kind, *self._pool.text(name.encode()), 0) for kind, name in self._links),
+        }
+        key = self._pool.text(self._header.key.encode())
+        metadata = self._pool.text(_json(self._header.metadata))
+        body = b"".join(parts.values()) + self._pool.finish()
+        return self._pack_header(HEADER_SIZE + len(body), offsets, key, metadata) + body
+
+    # -- numbering
+
+    def _number_parts(self) -> None:
+        """Give slots, views and links their numbers, in the order in which nodes and leaves first use them."""
+        for operation in self._operations:
+            if operation.path is not None:
+                self._slots.setdefault(operation.path, len(self._slots))
+            self._number_content(operation)
+        for leaf in self._leaves:
+            if leaf.race is not None:
+                self._slots.setdefault(leaf.race.path, len(self._slots))
+            if leaf.requirement is not None:
+                self._link(LinkKind.PROGRAM, leaf.requirement)
+
+    def _number_content(self, operation: Operation) -> None:
+        match operation.content:
+            case Required(flag, _):
+                self._link(LinkKind.PROGRAM, flag)
+            case LinkedSet(name):
+                self._link(LinkKind.SET, name)
+            case Switch(view) | ClassTest(view):
+                self._number_view(operation, self._all_views[view], None)
+            case Match(automaton, _):
+                self._number_view(operation, None, self._selection.automata[automaton].data)
+
+    def _number_view(self, operation: Operation, view: View | None, automaton: bytes | None) -> None:
+        key = _memo_key(operation)
+        assert key is not None and operation.path is not None
+        if key not in self._views:
+            self._views[key] = (len(self._views), _ViewRecord(operation.path, key, view, automaton))
+            if isinstance(view, SetView):
+                self._link(LinkKind.SET, view.name)
+
+    def _link(self, kind: LinkKind, name: str) -> int:
+        return self._links.setdefault((kind, name), len(self._links))
+
+    def _offsets(self) -> dict[str, int]:
+        sizes = {
+            "nodes": NODE.size * len(self._operations),
+            "leaves": LEAF.size * len(self._leaves),
+            "slots": SLOT.size * len(self._slots),
+            "views": VIEW.size * len(self._views),
+            "variants": VARIANT.size * len(self._variants),
+            "rules": RULE.size * len(self._header.rules),
+            "links": LINK.size * len(self._links),
+        }
+        offsets: dict[str, int] = {}
+        at = HEADER_SIZE
+        for part, size in sizes.items():
+            offsets[part] = at
+            at = align8(at + size)
+        return {**offsets, "pool": at}
+
+    def _pack_header(
+        self, size: int, offsets: Mapping[str, int], key: tuple[int, int], metadata: tuple[int, int]
+    ) -> bytes:
+        entry = self._exit(self._selection.entry)
+        return HEADER.pack(
+            *(MAGIC, FORMAT, FORMAT, size),
+            *(HASH_XXH64, _VALUE_TYPES[self._header.type], 0),
+            *(entry, self._step_bound(), len(self._operations)),
+            *(offsets["leaves"], len(self._leaves)),
+            *(offsets["slots"], len(self._slots)),
+            *(offsets["views"], len(self._views)),
+            *(offsets["variants"], len(self._variants)),
+            *(offsets["rules"], len(self._header.rules)),
+            *(offsets["links"], len(self._links)),
+            *(len(self._memos), sum(_outcomes(leaf) for leaf in self._leaves)),
+            *key,
+            *metadata,
+            *(offsets["pool"], 0, 0),
+        )
+
+    def _step_bound(self) -> int:
+        """Return the most nodes that a walk visits."""
+        steps: list[int] = []
+        for operation in self._selection.operations:
+            steps.append(1 + max((steps[e] for e in operation.exits if not e & LEAF_BIT), default=0))
+        entry = self._selection.entry
+        return 0 if entry & LEAF_BIT else steps[entry]
+
+    def _exit(self, exit_: int) -> int:
+        """Return the exit as the kernel reads it."""
+        if exit_ & LEAF_BIT:
+            return LEAF_BIT | self._leaf_index[exit_ ^ LEAF_BIT]
+        return self._last - exit_
+
+    # -- nodes
+
+    def _node(self, operation: Operation) -> bytes:
+        immediate, pool, length = self._content(operation)
+        is_switch = isinstance(operation.content, Switch)
+        exits = (operation.on_true, operation.on_false, operation.on_unknown)
+        return NODE.pack(
+            operation.op,
+            operation.flags | self._content_flags(operation),
+            0 if operation.path is None else self._slots[operation.path],
+            *((LEAF_BIT,) * 3 if is_switch else (self._exit(exit_) for exit_ in exits)),
+            immediate,
+            pool,
+            length,
+        )
+
+    def _content_flags(self, operation: Operation) -> int:
+        return NodeFlag.DENSE if isinstance(operation.content, Switch) and operation.content.dense else 0
+
+    def _content(self, operation: Operation) -> tuple[int, int, int]:
+        """Return a node's immediate, pool and length."""
+        match operation.content:
+            case None:
+                return _bits(operation.immediate), 0, 0
+            case Text(text):
+                return (int.from_bytes(text, "little") if len(text) <= 8 else 0, *self._pool.text(text))
+            case InlineSet(blob):
+                return 0, self._pool.add(blob, 8), 0
+            case LinkedSet(name):
+                return 0, 0, self._link(LinkKind.SET, name)
+            case VersionConstant(key):
+                return 0, self._pool.add(self._version(key), 8), 0
+            case Ranges(ranges):
+                return 0, self._pool.add(_inclusive(ranges), 8), len(ranges)
+            case Match(_, mask):
+                return mask, 0, self._view_number(operation)
+            case Gate(salt, threshold):
+                return seed(salt), threshold, self._memos.get(_memo_key(operation) or (), NO_MEMO)
+            case Required(flag, identities):
+                link = self._link(LinkKind.PROGRAM, flag)
+                return link, self._pool.add(pack(f"<{len(identities)}Q", *identities), 8), len(identities)
+            case ClassTest(_, classes):
+                blob = pack(f"<{1 + len(classes)}I", len(classes) // 2, *classes)
+                return 0, self._pool.add(blob, 8), self._view_number(operation)
+            case Switch():
+                return 0, self._pool.add(self._switch(operation.content), 8), self._view_number(operation)
+
+    def _switch(self, switch: Switch) -> bytes:
+        exits = [self._exit(exit_) for exit_ in switch.exits]
+        if not switch.dense:
+            return pack(f"<{1 + len(switch.cuts) + len(exits)}I", len(switch.cuts), *switch.cuts, *exits)
+        edges = (0, *switch.cuts, self._all_views[switch.view].classes)
+        dense = [exit_ for exit_, low, high in zip(exits, edges, edges[1:], strict=False) for _ in range(low, high)]
+        return pack(f"<{len(dense)}I", *dense)
+
+    def _view_number(self, operation: Operation) -> int:
+        return self._views[_memo_key(operation) or ()][0]
+
+    # -- leaves
+
+    def _leaf_memo_keys(self) -> list[MemoKey | None]:
+        """The hash that each leaf of the plan needs, by its number there; leaves not reached need none."""
+        keys: list[MemoKey | None] = [None] * (max(self._leaf_numbers, default=0) + 1)
+        for number, leaf in zip(self._leaf_numbers, self._leaves, strict=True):
+            keys[number] = None if leaf.race is None else _hash_key(leaf.race.path, leaf.race.salt)
+        return keys
+
+    def _leaf_records(self) -> list[bytes]:
+        records: list[bytes] = []
+        outcome = 0
+        for leaf in self._leaves:
+            records.append(self._leaf(leaf, outcome))
+            outcome += _outcomes(leaf)
+        return records
+
+    def _leaf(self, leaf: Leaf, outcome: int) -> bytes:
+        rule = NONE if leaf.rule is None else leaf.rule
+        if leaf.requirement is not None:
+            rule = RULE_REQUIRES | self._link(LinkKind.PROGRAM, leaf.requirement)
+        if leaf.race is not None:
+            return self._split(leaf, leaf.race, rule, outcome)
+        if leaf.variant is None:
+            return LEAF.pack(LeafKind.CALLER, leaf.reason, 0, 0, rule, NONE, 0, 0, outcome, 0, NO_MEMO)
+        variant = self._find_variant(leaf.variant)
+        return LEAF.pack(LeafKind.VARIANT, leaf.reason, 0, 0, rule, variant, 0, 0, outcome, 0, NO_MEMO)
+
+    def _split(self, leaf: Leaf, race: Race, rule: int, outcome: int) -> bytes:
+        names = tuple(name for name, _ in race.weights)
+        contestants = b"".join(
+            CONTESTANT.pack(self._find_variant(name), weight, variant_identity(name)) for name, weight in race.weights
+        )
+        flags = SplitFlag.ON_OFF if names == _ON_OFF else 0
+        flags |= SplitFlag.BASE_PERCENT if race.base == "percent" else 0
+        memo = self._memos.get(_hash_key(race.path, race.salt), NO_MEMO)
+        return LEAF.pack(
+            *(LeafKind.SPLIT, leaf.reason, flags, 0, rule),
+            *(self._pool.add(contestants, 8), len(names), seed(race.salt)),
+            *(outcome, self._slots[race.path], memo),
+        )
+
+    def _find_variant(self, name: str) -> int:
+        index = self._variant_index.get(name)
+        if index is None:
+            raise Refusal("unknown-variant", f"there is no variant {name!r}")
+        return index
+
+    # -- slots, variants
+
+    def _slot(self, path: Path) -> bytes:
+        flat = self._pool.text(flat_key(path).encode())
+        kind = SlotKind.TIME if path == NOW else SlotKind.ATTRIBUTE
+        lengths = pack(f"<{len(path)}I", *(len(name.encode()) for name in path))
+        parts = self._pool.add(lengths, 4) if len(path) > 1 else 0
+        return SLOT.pack(*flat, parts, len(path), kind)
+
+    def _variant(self, name: str) -> bytes:
+        value = self._header.variants[name]
+        content, scalar = b"", 0
+        match self._header.type:
+            case FlagType.STRING:
+                content = str(value).encode()
+            case FlagType.OBJECT:
+                content = _json(value)
+            case FlagType.FLOAT:
+                scalar = _bits(float(value))  # type: ignore[arg-type]
+            case _:
+                scalar = _bits(int(value))  # type: ignore[call-overload]
+        return VARIANT.pack(*self._pool.text(name.encode()), *self._pool.text(content), scalar, variant_identity(name))
+
+    # -- views
+
+    def _view(self, record: _ViewRecord) -> bytes:
+        memo = self._memos.get(record.memo_key, NO_MEMO)
+        slot = self._slots[record.path]
+        if record.automaton is not None:
+            data = self._pool.add(record.automaton, 8)
+            return VIEW.pack(ViewKind.AUTOMATON, 0, slot, 0, data, 0, NONE, memo, 0, 0)
+        view = record.view
+        assert view is not None
+        kind, flags, table, count = _TABLES[type(view)](self, view)
+        data = 0 if table is None else self._pool.add(table, 8)
+        link = self._link(LinkKind.SET, view.name) if isinstance(view, SetView) else NONE
+        return VIEW.pack(kind, flags, slot, view.classes, data, count, link, memo, 0, 0)
+
+    def table_plain(self, view: View) -> tuple[ViewKind, int, bytes | None, int]:
+        kinds = {PresenceView: ViewKind.PRESENCE, BooleanView: ViewKind.BOOLEAN, SetView: ViewKind.SET}
+        return kinds[type(view)], 0, None, 0  # type: ignore[index]
+
+    def table_text(self, view: TextView) -> tuple[ViewKind, int, bytes, int]:
+        values = {text: 3 + index for index, text in enumerate(view.constants)}
+        table = build_table(values, fold=view.fold)
+        return ViewKind.TEXT, ViewFlag.FOLD if view.fold else 0, table, len(view.constants)
+
+    def table_number(self, view: NumberView) -> tuple[ViewKind, int, bytes, int]:
+        records = (NUMBER.pack(_bits(number), isinstance(number, float), 0) for number in view.constants)
+        return ViewKind.NUMBER, 0, b"".join(records), len(view.constants)
+
+    def table_version(self, view: VersionView) -> tuple[ViewKind, int, bytes, int]:
+        return ViewKind.VERSION, 0, b"".join(map(self._version, view.constants)), len(view.constants)
+
+    def table_time(self, view: TimeView) -> tuple[ViewKind, int, bytes, int]:
+        return ViewKind.TIME, 0, pack(f"<{len(view.constants)}q", *view.constants), len(view.constants)
+
+    def table_address(self, view: AddressView) -> tuple[ViewKind, int, bytes, int]:
+        return ViewKind.ADDRESS, 0, b"".join(map(_address, view.constants)), len(view.constants)
+
+    def table_affix(self, view: AffixView) -> tuple[ViewKind, int, bytes, int]:
+        records: list[bytes] = []
+        around: list[int] = []
+        for index, text in enumerate(view.constants):
+            while around and not text.startswith(view.constants[around[-1]]):
+                around.pop()
+            records.append(AFFIX.pack(*self._pool.text(text), around[-1] if around else NONE, 0))
+            around.append(index)
+        kind = ViewKind.SUFFIX if view.suffix else ViewKind.PREFIX
+        return kind, ViewFlag.FOLD if view.fold else 0, b"".join(records), len(records)
+
+    def _version(self, key: VersionKey) -> bytes:
+        major, minor, patch, _, identifiers = key
+        words = [text if is_word else str(number) for is_word, number, text in identifiers]
+        pre = self._pool.text(".".join(words).encode())
+        return VERSION.pack(major, minor, patch, *pre, _packed_version(key))
+
+
+_TABLES: dict[type[View], Callable[..., tuple[ViewKind, int, bytes | None, int]]] = {
+    PresenceView: _Emitter.table_plain,
+    BooleanView: _Emitter.table_plain,
+    SetView: _Emitter.table_plain,
+    TextView: _Emitter.table_text,
+    NumberView: _Emitter.table_number,
+    VersionView: _Emitter.table_version,
+    TimeView: _Emitter.table_time,
+    AddressView: _Emitter.table_address,
+    AffixView: _Emitter.table_affix,
+}
+
+
+def _memo_key(operation: Operation) -> MemoKey | None:
+    """Return what the operation computes that others may need again."""
+    match operation.content:
+        case Switch(view) | ClassTest(view):
+            return ("view", view)
+        case Match(automaton, _):
+            return ("automaton", automaton)
+        case Gate(salt, _):
+            assert operation.path is not None
+            return _hash_key(operation.path, salt)
+    return None
+
+
+def _hash_key(path: Path, salt: str) -> MemoKey:
+    return ("hash", path, salt)
+
+
+def _reached_leaves(selection: Selection) -> list[int]:
+    exits = {exit_ for operation in selection.operations for exit_ in operation.exits} | {selection.entry}
+    return sorted(exit_ ^ LEAF_BIT for exit_ in exits if exit_ & LEAF_BIT)
+
+
+def _outcomes(leaf: Leaf) -> int:
+    """A split ends in one of its variants, or without a subject."""
+    return 1 if leaf.race is None else len(leaf.race.weights) + 1
+
+
+def _bits(number: int | float) -> int:
+    """Return an int64 or double as 64 unsigned bits."""
+    if isinstance(number, float):
+        return int.from_bytes(pack("<d", number), "little")
+    return int(number) & _WORD
+
+
+def _json(value: object) -> bytes:
+    """Return canonical JSON: sorted keys, no blanks, UTF-8."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _address(cut: AddressCut) -> bytes:
+    family, number = cut
+    return ADDRESS.pack(number >> 64, number & _WORD, family, 0)
+
+
+def _inclusive(ranges: Sequence[tuple[AddressCut, AddressCut]]) -> bytes:
+    """Return FcAddress pairs, first and last."""
+    packed = []
+    for low, high in ranges:
+        last = high[1] - 1 if high[0] == low[0] else (1 << (32 if low[0] == 4 else 128)) - 1
+        packed += [_address(low), _address((low[0], last))]
+    return b"".join(packed)
+
+
+def _packed_version(key: VersionKey) -> int:
+    return 0

@@ -1,0 +1,78 @@
+"""One flag through all stages: plan, graph, selection, emission, debug information."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from flagcore.bucketing import variant_identity
+from flagcore.compiler.emit import Header, emit_program
+from flagcore.compiler.graph import build_graph, source_weight
+from flagcore.compiler.options import Options
+from flagcore.compiler.plan import Plan, plan_flag
+from flagcore.compiler.refusal import Refusal
+from flagcore.compiler.select import LinkedSet, Selection, select
+from flagcore.compiler.value_objects import ValueObjects
+from flagcore.model.flagset import Flag, Segment
+
+__all__ = ["FlagProgram", "compile_one"]
+
+
+class FlagProgram(msgspec.Struct, frozen=True):
+    """A compiled flag and what it names."""
+
+    program: bytes
+    sets: tuple[str, ...]  # value-set objects, sorted
+    segments: frozenset[str]  # named directly or by another
+    debug: bytes | None
+
+
+def compile_one(
+    flag: Flag, segments: Mapping[str, Segment], objects: ValueObjects, options: Options, *, debug: bool
+) -> FlagProgram:
+    """Compile ``flag``; value-set objects that it needs are built into ``objects``. Raises Refusal."""
+    _check_identities(flag)
+    plan = plan_flag(flag, segments, objects)
+    _check_limits(plan, options)
+    built = build_graph(plan, options)
+    selection = select(built, plan.views, plan.prerequisites, options)
+    header = Header(flag.key, flag.type, flag.variants, [rule.id for rule in flag.rules], flag.metadata)
+    try:
+        program = emit_program(header, plan.leaves, selection, plan.views)
+    except (UnicodeEncodeError, TypeError, OverflowError) as error:
+        raise Refusal("wrong-type", f"a name or value cannot be written into a program: {error}") from error
+    if len(program) > options.program_bytes:
+        size, most = len(program), options.program_bytes
+        raise Refusal("program-too-large", f"the program takes {size:,} bytes; at most {most:,} are allowed")
+    return FlagProgram(program, _linked_sets(selection), plan.segments, None)
+
+
+def _check_identities(flag: Flag) -> None:
+    """Two names with one identity could not be told apart in a split (bucketing.md 2.6)."""
+    seen: dict[int, str] = {}
+    for name in flag.variants:
+        identity = variant_identity(name)
+        if identity < 2 or identity in seen:
+            other = seen.get(identity, "a reserved number")
+            raise Refusal("identity-clash", f"the variant {name!r} hashes like {other!r}: rename it", place="variants")
+        seen[identity] = name
+
+
+def _check_limits(plan: Plan, options: Options) -> None:
+    weight = source_weight(plan.formulas, plan.rows)
+    if weight - len(plan.rows) > options.literal_runs:
+        raise Refusal(
+            "too-many-tests",
+            f"the conditions come to {weight - len(plan.rows):,} tests with their segments in place; "
+            f"at most {options.literal_runs:,} are allowed",
+            hint="put long lists into segments of values",
+        )
+    deepest = max(plan.formulas.depth(row.formula) for row in plan.rows)
+    if deepest > options.nesting:
+        raise Refusal("too-deep", f"conditions nest {deepest} levels deep with their segments in place")
+
+
+def _linked_sets(selection: Selection) -> tuple[str, ...]:
+    contents = (operation.content for operation in selection.operations)
+    return tuple(sorted({content.name for content in contents if isinstance(content, LinkedSet)}))

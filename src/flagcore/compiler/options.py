@@ -1,0 +1,21 @@
+"""Settings of the compiler. Answers never depend on them, only size, speed and what is refused."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Options"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Budgets (specs/compiler.md sections 3 and 5)."""
+
+    credit_factor: int = 4  # K: replicated rows may weigh K times the source
+    small: int = 64  # up to so many rows, a switch is weighed against the plain chain
+    max_depth: int = 64  # switches above one another; deeper rows are chained
+    literal_runs: int = 200_000  # of all conditions, segments in place
+    nesting: int = 128  # alternations of "and" and "or", segments in place
+    program_bytes: int = 16 << 20
+    direct_tests: int = 3  # more tests than this of one attribute in one place become a table
+    automaton_states: int = 10_000
+    checks: bool = False  # assert the invariants of the graph while building it
