@@ -182,7 +182,7 @@ class _Determiniser:
                         waiting = True
             stack.extend(other for other in following if other not in seen)
             seen.update(following)
-        self._spend(len(seen))
+        self._spend(2 * len(seen))
         return _Places(frozenset(states), mask, waiting)
 
 

@@ -56,7 +56,7 @@ class AutomatonLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: int = 20_000  # of construction: about the states of the nondeterministic automaton
     states: int = 10_000  # of a pattern's deterministic automaton
-    work: int = 4_000_000  # units of about 0.2 us
+    work: int = 2_000_000  # units of about 0.2 us
     shared_states: int = 2_000  # the same for several patterns in one
     shared_work: int = 400_000
     size: int = 4 * 1024 * 1024  # bytes of one blob
