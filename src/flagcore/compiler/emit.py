@@ -79,7 +79,7 @@ from flagcore.compiler.views import (
 from flagcore.model.tree import Path, flat_key
 from flagcore.terms import FlagType
 
-__all__ = ["Header", "emit_program"]
+__all__ = ["Header", "emit_program", "final_exit"]
 
 _VALUE_TYPES = {
     FlagType.BOOLEAN: ValueType.BOOLEAN,
@@ -105,6 +105,11 @@ class Header(NamedTuple):
 def emit_program(header: Header, leaves: Sequence[Leaf], selection: Selection, views: Sequence[View]) -> bytes:
     """Return the program; raises Refusal for names that do not fit together."""
     return _Emitter(header, leaves, selection, views).emit()
+
+
+def final_exit(selection: Selection, exit_: int) -> int:
+    """Return an exit of a selection, all of whose leaves are reached, as the kernel reads it."""
+    return exit_ if exit_ & LEAF_BIT else len(selection.operations) - 1 - exit_
 
 
 class _ViewRecord(NamedTuple):
@@ -209,7 +214,7 @@ class _Emitter:
     def _pack_header(
         self, size: int, offsets: Mapping[str, int], key: tuple[int, int], metadata: tuple[int, int]
     ) -> bytes:
-        entry = self._exit(self._selection.entry)
+        entry = self._exit(self._selection.entries[0])
         return HEADER.pack(
             *(MAGIC, FORMAT, FORMAT, size),
             *(HASH_XXH64, _VALUE_TYPES[self._header.type], 0),
@@ -231,8 +236,7 @@ class _Emitter:
         steps: list[int] = []
         for operation in self._selection.operations:
             steps.append(1 + max((steps[e] for e in operation.exits if not e & LEAF_BIT), default=0))
-        entry = self._selection.entry
-        return 0 if entry & LEAF_BIT else steps[entry]
+        return max((steps[entry] for entry in self._selection.entries if not entry & LEAF_BIT), default=0)
 
     def _exit(self, exit_: int) -> int:
         """Return the exit as the kernel reads it."""
@@ -455,7 +459,7 @@ def _hash_key(path: Path, salt: str) -> MemoKey:
 
 
 def _reached_leaves(selection: Selection) -> list[int]:
-    exits = {exit_ for operation in selection.operations for exit_ in operation.exits} | {selection.entry}
+    exits = {exit_ for operation in selection.operations for exit_ in operation.exits}.union(selection.entries)
     return sorted(exit_ ^ LEAF_BIT for exit_ in exits if exit_ & LEAF_BIT)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import msgspec
 
 from flagcore.bucketing import variant_identity
+from flagcore.compiler.debug import describe_flag
 from flagcore.compiler.emit import Header, emit_program
 from flagcore.compiler.graph import build_graph, source_weight
 from flagcore.compiler.options import Options
 from flagcore.compiler.plan import Plan, plan_flag
 from flagcore.compiler.refusal import Refusal
-from flagcore.compiler.select import LinkedSet, Selection, select
+from flagcore.compiler.select import linked_sets, select
 from flagcore.compiler.value_objects import ValueObjects
 from flagcore.model.flagset import Flag, Segment
 
@@ -45,7 +46,12 @@ def compile_one(
     if len(program) > options.program_bytes:
         size, most = len(program), options.program_bytes
         raise Refusal("program-too-large", f"the program takes {size:,} bytes; at most {most:,} are allowed")
-    return FlagProgram(program, _linked_sets(selection), plan.segments, None)
+    information = None
+    sets = linked_sets(selection, plan.views)
+    if debug:
+        information, probed = describe_flag(flag, segments, objects, options)
+        sets = tuple(sorted({*sets, *probed}))
+    return FlagProgram(program, sets, plan.segments, information)
 
 
 def _check_identities(flag: Flag) -> None:
@@ -71,8 +77,3 @@ def _check_limits(plan: Plan, options: Options) -> None:
     deepest = max(plan.formulas.depth(row.formula) for row in plan.rows)
     if deepest > options.nesting:
         raise Refusal("too-deep", f"conditions nest {deepest} levels deep with their segments in place")
-
-
-def _linked_sets(selection: Selection) -> tuple[str, ...]:
-    contents = (operation.content for operation in selection.operations)
-    return tuple(sorted({content.name for content in contents if isinstance(content, LinkedSet)}))

@@ -11,8 +11,9 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from flagcore.compiler.formula import ALWAYS, NEVER, Formulas, LiteralFormula
-from flagcore.compiler.intervals import Classes, runs, size
+from flagcore.compiler.chain import Chain
+from flagcore.compiler.formula import ALWAYS, NEVER, Formulas
+from flagcore.compiler.intervals import Classes, runs
 from flagcore.compiler.options import Options
 from flagcore.compiler.plan import Plan, Row
 from flagcore.compiler.simplify import Graph
@@ -72,6 +73,7 @@ class _Builder:
         self._formulas = plan.formulas
         self._views = plan.views
         self._small = options.small
+        self._chain = Chain(self.graph, plan.formulas, plan.views)
         self._built: dict[Rows, int] = {}
 
     def build(self, rows: Rows, credit: int, depth: int) -> int:
@@ -85,10 +87,10 @@ class _Builder:
 
     def _build(self, rows: Rows, credit: int, depth: int) -> int:
         if len(rows) == 2 or depth == 0:
-            return self.chain(rows)
+            return self._chain.build(rows)
         found = self._best_switch(rows, credit)
         if found is None:
-            return self.chain(rows)
+            return self._chain.build(rows)
         view, sweep = found
         left, shares = credit - sweep.total, sum(sweep.weights) or 1
         children = [
@@ -98,37 +100,7 @@ class _Builder:
         switch = self.graph.branch(view, sweep.cuts, children)
         if len(rows) > self._small:
             return switch
-        return min(self.chain(rows), switch, key=self.graph.cost)
-
-    # -- the ordered chain
-
-    def chain(self, rows: Rows) -> int:
-        """Test row after row; as many tests as the rows have literals."""
-        after = self.graph.leaf(rows[-1].leaf)
-        for row in reversed(rows[:-1]):
-            after = self._jump(row.formula, self.graph.leaf(row.leaf), after)
-        return after
-
-    def _jump(self, formula: int, yes: int, no: int) -> int:
-        """Short-circuit code of one formula; recursion is as deep as the formula."""
-        node = self._formulas.node(formula)
-        if isinstance(node, LiteralFormula):
-            return self.graph.test(node.view, node.classes, yes, no)
-        for part in sorted(node.parts, key=self._order, reverse=True):
-            if node.conjunction:
-                yes = self._jump(part, yes, no)
-            else:
-                no = self._jump(part, yes, no)
-        return yes if node.conjunction else no
-
-    def _order(self, formula: int) -> tuple[float, float, int]:
-        """Cheap before dear, selective before wide, then as authored."""
-        node = self._formulas.node(formula)
-        if isinstance(node, LiteralFormula):
-            view = self._views[node.view]
-            return (view.cost, size(node.classes) / view.classes, formula)
-        dearest = max(self._views[view].cost for view in self._formulas.views_of(formula))
-        return (1 + dearest, 1.0, formula)
+        return min(self._chain.build(rows), switch, key=self.graph.cost)
 
     # -- choosing a switch
 

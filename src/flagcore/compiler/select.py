@@ -56,6 +56,7 @@ __all__ = [
     "Switch",
     "Text",
     "VersionConstant",
+    "linked_sets",
     "select",
 ]
 
@@ -157,10 +158,10 @@ class Operation:
 
 
 class Selection(NamedTuple):
-    """Operations, children before parents, and the exit to begin with."""
+    """Operations, children before parents, and the exits that walks begin with; the first is the program's entry."""
 
     operations: tuple[Operation, ...]
-    entry: Exit
+    entries: tuple[Exit, ...]
     automata: tuple[Automaton, ...]
 
 
@@ -202,10 +203,23 @@ class Ways(NamedTuple):
 def select(built: Built, views: Sequence[View], prerequisites: Sequence[Prerequisite], options: Options) -> Selection:
     """Return the operations of a graph, prerequisites in front."""
     selector = Selector(views, options)
-    entry = selector.select_graph(built.graph, built.root)
+    (entry,) = selector.select_graph(built.graph, (built.root,))
     for prerequisite in reversed(prerequisites):
         entry = selector.add_requirement(prerequisite, entry)
-    return Selection(tuple(selector.operations), entry, selector.automata.built)
+    return Selection(tuple(selector.operations), (entry,), selector.automata.built)
+
+
+def linked_sets(selection: Selection, views: Sequence[View]) -> tuple[str, ...]:
+    """Return the names of the value-set objects that a selection asks, sorted."""
+    names: set[str] = set()
+    for operation in selection.operations:
+        match operation.content:
+            case LinkedSet(name):
+                names.add(name)
+            case Switch(number) | ClassTest(number):
+                view = views[number]
+                names |= {view.name} if isinstance(view, SetView) else set()
+    return tuple(sorted(names))
 
 
 class Selector:
@@ -218,9 +232,9 @@ class Selector:
         self._views = views
         self._options = options
 
-    def select_graph(self, graph: Graph, root: int) -> Exit:
-        """Select everything that can be reached from ``root``."""
-        reachable = graph.reachable(root)
+    def select_graph(self, graph: Graph, roots: Sequence[int]) -> tuple[Exit, ...]:
+        """Select everything that can be reached from ``roots``; returns the exit of each."""
+        reachable = graph.reachable(roots)
         tabled = self._tabled(graph, reachable)
         self.automata = build_automata_of(self._asked(graph, reachable), self._options.automaton_states)
         exits: dict[int, Exit] = {}
@@ -231,7 +245,7 @@ class Selector:
                 exits[number] = self._by_class(branch) if node.view in tabled else self.by_value(branch)
             else:
                 exits[number] = LEAF_BIT | node
-        return exits[root]
+        return tuple(exits[root] for root in roots)
 
     def add_requirement(self, prerequisite: Prerequisite, met: Exit) -> Exit:
         """Put a prerequisite in front."""

@@ -6,7 +6,7 @@ a plain test. Children exist before their parents, so numbers rise from the leav
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -79,10 +79,10 @@ class Graph:
             number = self._branches[branch] = self._add(branch, self._estimate(branch))
         return number
 
-    def reachable(self, root: int) -> list[int]:
-        """Return the node numbers that can be reached from ``root``, children before parents."""
-        seen = {root}
-        todo = [root]
+    def reachable(self, roots: Iterable[int]) -> list[int]:
+        """Return the node numbers that can be reached from ``roots``, children before parents."""
+        seen = set(roots)
+        todo = list(seen)
         while todo:
             node = self._nodes[todo.pop()]
             if isinstance(node, Branch):
