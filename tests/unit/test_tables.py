@@ -8,10 +8,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.table_reader import check_table, look_up, stored_keys
 
 from flagcore.compiler import tables
 from flagcore.compiler.tables import LINEAR_LIMIT, build_table
+from tests.support import table_reader
+from tests.support.table_reader import check_table, look_up, stored_keys
 
 LINEAR = 2
 
@@ -46,11 +47,17 @@ def test_few_short_keys_are_linear_and_others_hashed() -> None:
     assert not _flags(build_table([b"thirteen char"])) & LINEAR
 
 
-def test_entries_pushed_past_the_end_wrap_round() -> None:
-    """Keys whose homes are the last places are found at the beginning of the table."""
-    hashes = [(0xFFFFFFFF << 32) | number for number in range(5)]
-    assert tables._places([0, *hashes], 9) == [0, 8, 1, 2, 3, 4]
-    assert tables._places(hashes, 7) == [6, 0, 1, 2, 3]
+@pytest.mark.parametrize("homes", [(8, 8, 8, 8), (0, 8, 8, 8), (0, 0, 1, 7, 7, 8), (5, 5, 5, 5, 5)])
+def test_entries_pushed_past_the_end_wrap_round(monkeypatch: pytest.MonkeyPatch, homes: tuple[int, ...]) -> None:
+    """Keys that do not fit between their home and the end stand in the first free places, where probing finds them."""
+    keys = [b"a key of its own %d" % number for number in range(len(homes))]
+    capacity = len(homes) + len(homes) // 3 + 1
+    hashes = {
+        key: ((min(home, capacity - 1) << 32) // capacity + 1) << 32 for key, home in zip(keys, homes, strict=True)
+    }
+    monkeypatch.setattr(tables, "hash_keys", lambda found: [hashes[key] for key in found])
+    monkeypatch.setattr(table_reader, "xxh64", hashes.__getitem__)
+    check_table(build_table(keys))
 
 
 def test_equal_hashes_are_laid_out_by_key(monkeypatch: pytest.MonkeyPatch) -> None:

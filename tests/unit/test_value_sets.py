@@ -9,11 +9,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.table_reader import member
 
 from flagcore.compiler import value_sets
 from flagcore.compiler.tables import TableTooLargeError
 from flagcore.compiler.value_sets import build_value_set
+from tests.support.table_reader import member
 
 VALUES = st.one_of(st.text(max_size=16), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
 

@@ -28,9 +28,12 @@ _WORD = (1 << 64) - 1
 def hash_keys(keys: Sequence[bytes]) -> array[int]:
     """Return XXH64(key, seed 0) for each key, in order."""
     hashes = array("Q", bytes(8 * len(keys)))
-    by_length: dict[int, list[int]] = {}
+    by_length: dict[int, array[int]] = {}
     for index, key in enumerate(keys):
-        by_length.setdefault(len(key), []).append(index)
+        length = len(key)
+        if length not in by_length:
+            by_length[length] = array("I")
+        by_length[length].append(index)
     for length, indices in by_length.items():
         if len(indices) < _FEW or length > _LONGEST:
             for index in indices:

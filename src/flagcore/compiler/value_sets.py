@@ -52,15 +52,15 @@ def build_value_set(values: Iterable[SetValue], folded: Iterable[str] = ()) -> b
     return _assemble(kinds, booleans, tables + numbers, (len(integers), len(doubles)))
 
 
-def _is_integer(number: float) -> bool:
+def _is_integer(number: SetValue) -> bool:
     """Tell whether a number stands among the integers: it equals an int64."""
-    if isinstance(number, float):
-        if math.isnan(number):
-            raise ValueError("NaN is never a member of a set")
-        return number.is_integer() and int(number) in _INT64
-    if number not in _INT64:
-        raise ValueError(f"{number} is beyond the 64-bit integers")
-    return True
+    if isinstance(number, int):
+        if number not in _INT64:
+            raise ValueError(f"{number} is beyond the 64-bit integers")
+        return True
+    if math.isnan(float(number)):
+        raise ValueError("NaN is never a member of a set")
+    return float(number).is_integer() and int(number) in _INT64
 
 
 def _assemble(kinds: int, booleans: int, parts: list[bytes], counts: tuple[int, int]) -> bytes:
