@@ -15,7 +15,9 @@ from flagcore.model import load, loads, parse_expression
 from flagcore.testing.scenarios import run_scenarios
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("benchmarks/**/*.md")]
+)
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 
@@ -89,7 +91,9 @@ def test_the_quickstart_is_the_readme():
 
 def test_the_quickstart_prints_what_it_says():
     """The quickstart runs from the project's root and prints what its comments promise."""
-    run = subprocess.run([sys.executable, "examples/quickstart.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "examples/quickstart.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     lines = run.stdout.splitlines()
     assert lines[:2] == ["True", "on TARGETING_MATCH staff"]
     assert lines[-1] == "False"

@@ -87,7 +87,10 @@ def installed(shipped: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
 def site_packages(python: Path) -> Path:
     """Return where an environment keeps its packages."""
     run = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('platlib'))"], capture_output=True, text=True, check=True
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('platlib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return Path(run.stdout.strip())
 
@@ -156,7 +159,9 @@ def test_the_sdist_holds_the_sources(sdist_names: set[str]):
 def test_every_source_is_shipped(sdist_names: set[str], wheel_names: set[str]):
     """No module is forgotten: every Python source of the tree is in the sdist and in the wheel."""
     package = Path(__file__).resolve().parents[2] / "src"
-    sources = {path.relative_to(package).as_posix() for path in package.rglob("*.py*") if path.suffix in {".py", ".pyi"}}
+    sources = {
+        path.relative_to(package).as_posix() for path in package.rglob("*.py*") if path.suffix in {".py", ".pyi"}
+    }
     assert {f"src/{name}" for name in sources} <= sdist_names
     assert sources <= wheel_names
 
@@ -176,7 +181,9 @@ def test_the_installed_command_line_works(installed: Path, tmp_path: Path):
     flags.write_text(json.dumps(FLAGS))
     assert run(installed, "-m", "flagcore.cli", "validate", flags, cwd=tmp_path).returncode == 0
     assert run(installed, "-m", "flagcore.cli", "compile", flags, "-o", compiled, cwd=tmp_path).returncode == 0
-    done = run(installed, "-m", "flagcore.cli", "eval", compiled, "checkout.new", "email=a@corner.example", cwd=tmp_path)
+    done = run(
+        installed, "-m", "flagcore.cli", "eval", compiled, "checkout.new", "email=a@corner.example", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "on" in done.stdout
     (tmp_path / "flags.yaml").write_text("schema: flagcore/v1\n")
