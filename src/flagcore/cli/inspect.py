@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     path = find_path(arguments.path)
-    snapshot = open_snapshot(path).snapshot
+    snapshot = open_snapshot(path)
     if arguments.flag is not None:
         _show_flag(snapshot, arguments.flag, as_json=arguments.json)
     elif arguments.json:

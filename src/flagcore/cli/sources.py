@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from flagcore.cli import UsageError
 from flagcore.cli.output import progress
-from flagcore.errors import Problem
 from flagcore.settings import read_settings
-from flagcore.snapshot.objects import Snapshot
 
 if TYPE_CHECKING:
     from flagcore.engine import Engine
     from flagcore.model import Loaded
+    from flagcore.snapshot.objects import Snapshot
 
-__all__ = ["Opened", "add_path", "find_path", "load_authored", "open_snapshot", "start_engine"]
+__all__ = ["COMPILED", "add_path", "find_path", "load_authored", "open_snapshot", "start_engine"]
 
 CANDIDATES = ("flags", "flags.fcs", "flags.yaml", "flags.yml", "flags.json", "flags.toml")
 COMPILED = ".fcs"
-
-
-class Opened(msgspec.Struct, frozen=True):
-    """Flags ready for an engine, and the warnings on the way."""
-
-    snapshot: Snapshot
-    problems: tuple[Problem, ...] = ()
 
 
 def add_path(parser: argparse.ArgumentParser) -> None:
@@ -63,18 +54,30 @@ def load_authored(path: str) -> Loaded:
     return load(path)
 
 
-def open_snapshot(path: str) -> Opened:
-    """Return the compiled flags of ``path``, compiling where they are not. Raises FlagSetError or SnapshotError."""
+def open_snapshot(path: str) -> Snapshot:
+    """Return the compiled flags of ``path``, compiling what is not and not kept from an earlier time.
+
+    Raises:
+        FlagSetError: authored flags that are not valid.
+        SnapshotError: a compiled file that is not sound.
+    """
     if path.endswith(COMPILED):
         from flagcore.snapshot.codec import decode_snapshot
 
         with open(path, "rb") as file:
-            return Opened(decode_snapshot(file.read()))
+            return decode_snapshot(file.read())
+    from flagcore.cli.cache import recall, remember
+
+    kept = recall(path)
+    if kept is not None:
+        return kept
     from flagcore.compiler import compile_flag_set
 
+    begun = time.time_ns()
     loaded = load_authored(path)
-    compiled = compile_flag_set(loaded.flag_set, progress=progress("compiling flag"))
-    return Opened(compiled.snapshot, (*loaded.problems, *compiled.problems))
+    snapshot = compile_flag_set(loaded.flag_set, progress=progress("compiling flag")).snapshot
+    remember(path, loaded.files, snapshot, begun)
+    return snapshot
 
 
 def start_engine(path: str, at: int | None = None) -> Engine:
@@ -82,5 +85,5 @@ def start_engine(path: str, at: int | None = None) -> Engine:
     from flagcore.engine import Engine
 
     engine = Engine() if at is None else Engine(clock=lambda: at)
-    engine.load(open_snapshot(path).snapshot)
+    engine.load(open_snapshot(path))
     return engine
