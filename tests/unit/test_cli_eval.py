@@ -1,0 +1,183 @@
+"""``flagcore eval`` and ``flagcore explain``."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import pytest
+
+from tests.support.command import SHOP, Command
+
+
+@pytest.fixture(autouse=True)
+def _flags(command: Command) -> None:
+    command.write("flags.json", SHOP)
+
+
+def test_value_with_its_reason(command: Command) -> None:
+    """A flag is shown with value, variant, reason and rule."""
+    code, out, _ = command("eval", "search.limit", "plan=pro")
+    assert code == 0
+    assert out.splitlines()[0] == "search.limit = 100"
+    assert {word for line in out.splitlines() for word in line.split()} >= {"high", "TARGETING_MATCH", "pro"}
+
+
+def test_details_as_json(command: Command) -> None:
+    """``--json`` gives the details in OpenFeature's names."""
+    details = command("eval", "flags.json", "search.limit", "plan=pro", "--json").json
+    assert details["flag_metadata"].pop("flagcore.rule") == "pro"
+    assert {key: value for key, value in details.items() if key != "flag_metadata"} == {
+        "flag_key": "search.limit",
+        "value": 100,
+        "variant": "high",
+        "reason": "TARGETING_MATCH",
+        "error_code": None,
+        "error_message": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "variant"),
+    [
+        (["country=DE", "age=17"], "off"),
+        (["targetingKey=u-qa-1"], "on"),
+        (["--context", '{"targetingKey": "u-qa-1"}'], "on"),
+        (["-c", '{"targetingKey": "u-1"}', "targetingKey=u-qa-1"], "on"),
+        (["-c", "@context.json"], "on"),
+        (["country=AT", "--at", "2026-12-09T00:00:00Z"], "on"),
+        (["country=AT", "--at", "2026-11-09T00:00:00+01:00"], "off"),
+    ],
+)
+def test_contexts(command: Command, words: list[str], variant: str) -> None:
+    """A context comes from pairs, from JSON, from a file, pairs last; the time from --at."""
+    command.write("context.json", {"targetingKey": "u-qa-1"})
+    assert command("eval", "flags.json", "checkout.new", *words, "--json").json["variant"] == variant
+
+
+def test_context_from_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``@-`` reads the context from standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"plan": "pro"}')))
+    assert command("eval", "search.limit", "-c", "@-", "--json").json["variant"] == "high"
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("a=42", 42),
+        ("a=4.5", 4.5),
+        ("a=true", True),
+        ("a=null", None),
+        ("a=DE", "DE"),
+        ('a="42"', "42"),
+        ("a=", ""),
+        ("a=b=c", "b=c"),
+        ('a=["x", 1]', ["x", 1]),
+        ("a=NaN", "NaN"),
+        ("a=007", "007"),
+        ("a=[[", "[["),
+        ("a=" + "[" * 5000, "[" * 5000),
+    ],
+)
+def test_values_of_pairs(pair: str, value: object) -> None:
+    """The value of a pair is JSON where it can be read so, else text."""
+    from flagcore.cli.contexts import _pair
+
+    assert _pair(pair) == ("a", value)
+
+
+def test_targeting_key_is_always_text() -> None:
+    """A targeting key of digits stays a text, as services send it."""
+    from flagcore.cli.contexts import _pair
+
+    assert _pair("targetingKey=42") == ("targetingKey", "42")
+
+
+def test_all_flags(command: Command) -> None:
+    """``--all`` shows every flag, ``--prefix`` those that start so."""
+    code, out, _ = command("eval", "--all", "plan=pro")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [
+        ["checkout.new", "false"],
+        ["search.limit", "100"],
+        ["search.model", '{"k":'],
+    ]
+    assert list(command("eval", "--all", "--prefix", "search.", "--json").json) == ["search.limit", "search.model"]
+
+
+def test_types_and_default_values(command: Command) -> None:
+    """``--type`` asks as a getter of that type does; ``--default`` is what callers would pass."""
+    code, out, _ = command("eval", "search.limit", "--type", "string", "--default", '"x"', "--json")
+    assert code == 1
+    assert '"TYPE_MISMATCH"' in out
+    assert '"x"' in out
+    assert command("eval", "search.limit", "--type", "float", "--json").json["value"] == 10.0
+
+
+def test_unknown_flag(command: Command) -> None:
+    """An unknown flag is a finding, with the nearest key as a hint."""
+    code, out, _ = command("eval", "checkout.nwe")
+    assert code == 1
+    assert "FLAG_NOT_FOUND" in out
+    assert "did you mean checkout.new?" in out
+
+
+def test_compiled_file(command: Command) -> None:
+    """A compiled file answers as the files it was made from."""
+    assert command("compile", "flags.json").code == 0
+    words = ["search.limit", "plan=pro"]
+    assert command("eval", "flags.fcs", *words) == command("eval", "flags.json", *words)
+    assert command("explain", "flags.fcs", *words) == command("explain", "flags.json", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["eval"], "which flag"),
+        (["explain", "country=DE"], "which flag"),
+        (["eval", "flags.json", "checkout.new", "DE"], "one word too many"),
+        (["eval", "flags.json", "checkout.new", "=DE"], "no attribute name"),
+        (["eval", "checkout.new", "-c", "{"], "no JSON"),
+        (["eval", "checkout.new", "-c", "[1]"], "JSON object"),
+        (["eval", "checkout.new", "-c", "[" * 10_000], "no JSON"),
+        (["eval", "checkout.new", "-c", "@missing.json"], "missing.json"),
+        (["eval", "checkout.new", "-c", "@flags.json", "--at", "tomorrow"], "no time"),
+        (["eval", "checkout.new", "--at", "2026-12-01"], "no time"),
+        (["eval", "checkout.new", "--default", "{"], "no JSON"),
+        (["eval", "checkout.new", "--prefix", "a"], "--all"),
+        (["eval", "checkout.new", "--type", "text"], "invalid choice"),
+        (["eval", "-f", "tcp://flags:7440", "checkout.new"], "works on files"),
+    ],
+)
+def test_wrong_usage(command: Command, words: list[str], message: str) -> None:
+    """A command line that cannot be carried out is 2, with one clear message."""
+    code, _, err = command(*words)
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize("word", ["x=\ud800", "\ud800", "a=\x00", "\U0001f600=1", "x" * 100_000])
+def test_odd_words_do_no_harm(command: Command, word: str) -> None:
+    """Lone surrogates, control characters and very long words are data like any other."""
+    assert command("eval", "flags.json", "search.limit", word).code in (0, 2)
+
+
+def test_explain(command: Command) -> None:
+    """``explain`` shows the rules in the author's words, and the bucket."""
+    code, out, _ = command("explain", "checkout.new", "targetingKey=u-1", "country=DE", "age=30")
+    assert code == 0
+    assert "germany" in out
+    assert 'country == "DE"' in out
+    assert "%" in out
+
+
+def test_explain_as_json(command: Command) -> None:
+    """``--json`` gives the explanation as data."""
+    explained: dict[str, Any] = command("explain", "checkout.new", "targetingKey=u-qa-1", "--json").json
+    assert "qa" in str(explained)
+
+
+def test_explain_unknown_flag(command: Command) -> None:
+    """Explaining an unknown flag is a finding."""
+    assert command("explain", "nope").code == 1
