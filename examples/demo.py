@@ -38,7 +38,7 @@ def main() -> int:
     for verb in ("validate", "test"):
         heading(f"flagcore {verb} examples/shop")
         code = subprocess.run(
-            [sys.executable, "-m", "flagcore.cli", verb, SHOP.relative_to(Path.cwd())], check=False
+            [sys.executable, "-m", "flagcore", verb, SHOP.relative_to(Path.cwd())], check=False
         ).returncode
         if code:
             return code

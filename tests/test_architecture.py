@@ -38,8 +38,8 @@ def sources() -> list[Path]:
 
 def floor_of(path: Path) -> str:
     """Return the floor a file belongs to: the first folder, or the module, below the package."""
-    part = path.relative_to(PACKAGE).parts[0]
-    return "flagcore" if part.startswith("__init__.") else part.split(".")[0]
+    part = path.relative_to(PACKAGE).parts[0].split(".")[0]
+    return {"__init__": "flagcore", "__main__": "cli"}.get(part, part)
 
 
 def imports_of(path: Path) -> list[Import]:
@@ -186,7 +186,7 @@ def loaded_modules(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     authored, compiled = folder / "flags.json", folder / "flags.fcs"
     authored.write_text(FLAGS)
     subprocess.run(
-        [sys.executable, "-m", "flagcore.cli", "compile", authored, "-o", compiled], check=True, capture_output=True
+        [sys.executable, "-m", "flagcore", "compile", authored, "-o", compiled], check=True, capture_output=True
     )
     run = subprocess.run([sys.executable, "-c", EVALUATING, compiled], check=True, capture_output=True, text=True)
     return frozenset(run.stdout.split())

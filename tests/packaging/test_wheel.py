@@ -110,7 +110,7 @@ def test_the_wheel_holds_what_is_needed(wheel_names: set[str]):
         "flagcore/evaluator/_program.pxd",
         "flagcore/kernel/kernel.h",
         "flagcore/kernel/kernel.c",
-        "flagcore/cli/__main__.py",
+        "flagcore/__main__.py",
     }
 
 
@@ -179,15 +179,15 @@ def test_the_installed_command_line_works(installed: Path, tmp_path: Path):
     """validate, compile and eval work from the wheel; YAML without PyYAML is an error that names the extra."""
     flags, compiled = tmp_path / "flags.json", tmp_path / "flags.fcs"
     flags.write_text(json.dumps(FLAGS))
-    assert run(installed, "-m", "flagcore.cli", "validate", flags, cwd=tmp_path).returncode == 0
-    assert run(installed, "-m", "flagcore.cli", "compile", flags, "-o", compiled, cwd=tmp_path).returncode == 0
+    assert run(installed, "-m", "flagcore", "validate", flags, cwd=tmp_path).returncode == 0
+    assert run(installed, "-m", "flagcore", "compile", flags, "-o", compiled, cwd=tmp_path).returncode == 0
     done = run(
-        installed, "-m", "flagcore.cli", "eval", compiled, "checkout.new", "email=a@corner.example", cwd=tmp_path
+        installed, "-m", "flagcore", "eval", compiled, "checkout.new", "email=a@corner.example", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert "on" in done.stdout
     (tmp_path / "flags.yaml").write_text("schema: flagcore/v1\n")
-    refused = run(installed, "-m", "flagcore.cli", "validate", tmp_path / "flags.yaml", cwd=tmp_path)
+    refused = run(installed, "-m", "flagcore", "validate", tmp_path / "flags.yaml", cwd=tmp_path)
     assert refused.returncode == 1
     assert "flagcore[files]" in refused.stdout + refused.stderr
 
