@@ -33,7 +33,8 @@ from flagcore.compiler.views import (
 )
 from flagcore.model.flagset import Scalar, Segment
 from flagcore.model.literals import parse_network, parse_time, parse_version, precedence
-from flagcore.model.regex import PatternError, parse_pattern
+from flagcore.model.problems import PatternError
+from flagcore.model.regex import parse_pattern
 from flagcore.model.tree import Literal, Path, Test
 from flagcore.terms import Operator
 

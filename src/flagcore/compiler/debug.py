@@ -134,7 +134,9 @@ class _Describer:
     def _segment(self, segment: Segment) -> list[object]:
         if segment.when is not None:
             return self.tree(segment.when.tree)
-        text = f"{print_path(segment.attribute or ())} in segment {segment.name!r} of {len(segment.values or ())} values"
+        text = (
+            f"{print_path(segment.attribute or ())} in segment {segment.name!r} of {len(segment.values or ())} values"
+        )
         return ["probe", self._probe(text, segment.attribute or (), InSegment(segment.name))]
 
     def _probe(self, text: str, path: Path, test: Expression) -> int:
@@ -147,9 +149,7 @@ class _Describer:
 
     # -- the probe program
 
-    def probes(
-        self, objects: ValueObjects, options: Options
-    ) -> tuple[bytes, tuple[DebugProbe, ...], tuple[str, ...]]:
+    def probes(self, objects: ValueObjects, options: Options) -> tuple[bytes, tuple[DebugProbe, ...], tuple[str, ...]]:
         """Return the probe program, its tests, and the value sets that it asks."""
         collector = Collector(dict(self._segments), objects)
         for _, _, test in self._probed:

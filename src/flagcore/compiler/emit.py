@@ -390,7 +390,7 @@ class _Emitter:
 
     def table_plain(self, view: View) -> tuple[ViewKind, int, bytes | None, int]:
         kinds = {PresenceView: ViewKind.PRESENCE, BooleanView: ViewKind.BOOLEAN, SetView: ViewKind.SET}
-        return kinds[type(view)], 0, None, 0  # type: ignore[index]
+        return kinds[type(view)], 0, None, 0
 
     def table_text(self, view: TextView) -> tuple[ViewKind, int, bytes, int]:
         values = {text: 3 + index for index, text in enumerate(view.constants)}

@@ -112,7 +112,9 @@ class _Builder:
         best: tuple[int, Sweep] | None = None
         for view in self._candidates(rows, gains):
             sweep = self._sweep(rows, view, limit)
-            if sweep and (best is None or (sweep.rows_per_child, sweep.total) < (best[1].rows_per_child, best[1].total)):
+            if sweep and (
+                best is None or (sweep.rows_per_child, sweep.total) < (best[1].rows_per_child, best[1].total)
+            ):
                 best = (view, sweep)
         if best is None or not self._pays(len(rows) - 1, best[1].rows_per_child):
             return None
@@ -156,7 +158,7 @@ class _Builder:
             cuts = edges if stride == 1 else edges[stride // 2 :: stride]
             if not cuts:
                 return None
-            if self._estimate(rows, wild, bound, cuts) <= limit or stride == 1 and self._decides(rows, view, bound):
+            if self._estimate(rows, wild, bound, cuts) <= limit or (stride == 1 and self._decides(rows, view, bound)):
                 sweep = _Sweeper(self._formulas, rows, view, cuts).run(wild, bound, limit)
                 if sweep is not None:
                     return sweep

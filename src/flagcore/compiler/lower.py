@@ -15,7 +15,7 @@ from flagcore.compiler.formula import ALWAYS, NEVER, Formulas
 from flagcore.compiler.intervals import complement, intersect
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.value_objects import ValueObjects
-from flagcore.compiler.views import NOW, PresenceView, View, Views
+from flagcore.compiler.views import PresenceView, View, Views
 from flagcore.model.flagset import Segment
 from flagcore.model.tree import All, Any, Constant, Expression, Has, InSegment, Not, Path, Test
 from flagcore.terms import Operator
@@ -204,7 +204,9 @@ class Lowering:
         literals = []
         for view, choose in group:
             outside = complement(choose(), view.classes)
-            literals.append(self._formulas.literal(view.number, outside if unknown else intersect(outside, view.values())))
+            literals.append(
+                self._formulas.literal(view.number, outside if unknown else intersect(outside, view.values()))
+            )
         return self._formulas.conjunction(literals)
 
     def _not_false(self, group: Group) -> int:

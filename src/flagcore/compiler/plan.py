@@ -17,7 +17,7 @@ from flagcore.compiler.lower import Collector, Lowering
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.value_objects import ValueObjects
 from flagcore.compiler.views import BUCKETS, NOW, BucketableView, GateView, TimeView, View
-from flagcore.model.flagset import Flag, Number, Rule, Segment, Split
+from flagcore.model.flagset import Flag, Rule, Segment, Split
 from flagcore.model.tree import Path
 
 __all__ = ["Leaf", "LeafReason", "Plan", "Prerequisite", "Race", "Row", "gate_steps", "plan_flag", "race_of"]

@@ -262,7 +262,7 @@ class Selector:
             if isinstance(node, Branch) and node.view not in tabled:
                 view = self._views[node.view]
                 again = node.view in asked and isinstance(view, SetView)
-                if again or view.switchable and _direct_count(view, self._ways(node)) > self._options.direct_tests:
+                if again or (view.switchable and _direct_count(view, self._ways(node)) > self._options.direct_tests):
                     tabled.add(node.view)
                 asked.add(node.view)
         return tabled
@@ -334,7 +334,9 @@ class Selector:
                 numbers = [view.constants[(piece.low - 3) // 2] for piece in pieces]
                 after = self._number_members(view, numbers, exit_, after, ways.wrong_type)
             return after
-        return self._select_ordered(ways, lambda key, flags, *exits: self._compare_number(view, key, flags, *exits), view)
+        return self._select_ordered(
+            ways, lambda key, flags, *exits: self._compare_number(view, key, flags, *exits), view
+        )
 
     def select_version(self, view: VersionView, ways: Ways) -> Exit:
         def compare(key: VersionKey, flags: int, yes: Exit, no: Exit, unknown: Exit) -> Exit:

@@ -255,7 +255,9 @@ class MatchView(View):
     dear = True
     switchable = False
 
-    def __init__(self, number: int, path: Path, needles: tuple[tuple[bytes, bool], ...], pattern: Pattern | None) -> None:
+    def __init__(
+        self, number: int, path: Path, needles: tuple[tuple[bytes, bool], ...], pattern: Pattern | None
+    ) -> None:
         super().__init__(number, path)
         self.needles = needles  # (text, fold)
         self.pattern = pattern
@@ -326,7 +328,7 @@ class Views:
             build = cast("Callable[..., AnyView]", kind)
             view = self._by_key[key] = build(len(self.all), path, *arguments)
             self.all.append(view)
-        return cast(AnyView, view)
+        return cast("AnyView", view)
 
     def freeze(self) -> None:
         """Settle the classes of every view."""
