@@ -16,8 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 64  # nesting of conditions (through segments too), of object values, and of requires
     document_bytes: int = 256 * 1024 * 1024  # of one file
     document_depth: int = 256  # mappings and lists inside each other in one document
-    document_nodes: int = 20_000_000  # scalars, mappings and lists of one document, aliases counted each time they are used
-    problems: int = 1_000  # reported in full; the rest is counted in one closing problem
+    alias_nodes: int = 1_000_000  # scalars, mappings and lists that YAML aliases of one document add
+    problems: int = 100_000  # reported; the rest is counted in one closing problem
 
 
 DEFAULT_LIMITS = Limits()

@@ -43,18 +43,21 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: str | None = None
     offset: int | None = None  # into the condition text that stands at ``path``
     at_key: bool = False  # the place is the key, not its value
+    file: str | None = None
+    line: int | None = None  # from 1, when the reader knows it already
+    column: int | None = None
 
-    def problem(self, file: str | None = None, line: int | None = None, column: int | None = None) -> Problem:
-        """The public record, with the place in the source where it is known."""
+    def problem(self) -> Problem:
+        """The public record."""
         return Problem(
             code=self.code,
             message=self.message,
             path=path_text(self.path),
             hint=self.hint,
             severity=self.severity,
-            file=file,
-            line=line,
-            column=column,
+            file=self.file,
+            line=self.line,
+            column=self.column,
             excerpt=self.excerpt,
         )
 
@@ -127,7 +130,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     folded: dict[str, str] = {}
     for candidate in known:
         folded.setdefault(_fold(candidate), candidate)
-    best = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=0.7)
+    meant = _fold(word)
+    for candidate in folded:
+        if sorted(candidate) == sorted(meant):  # swapped letters, which difflib rates low in short words
+            return folded[candidate]
+    best = difflib.get_close_matches(meant, folded, n=1, cutoff=0.65)
     return folded[best[0]] if best else None
 
 

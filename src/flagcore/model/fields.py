@@ -1,0 +1,195 @@
+"""Reading one mapping of a document: its known keys by type, every fault noted, nothing raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar, cast
+
+from flagcore.model.expression import parse_expression, parse_path
+from flagcore.model.expression_json import from_structured
+from flagcore.model.flagset import Condition
+from flagcore.model.operators import is_text
+from flagcore.model.problems import DocumentPath, ExpressionError, Finding, nearest
+from flagcore.model.tree import Expression, Has, Path
+
+__all__ = ["UNREADABLE", "Fields", "Report", "kind_of"]
+
+T = TypeVar("T")
+UNREADABLE: Expression = Has(("condition that cannot be read",))
+"""Stands for a condition with faults, so that the rest of its rule can be checked."""
+
+
+def kind_of(data: object) -> str:
+    """Return what a value is, in the author's words."""
+    if data is None:
+        return "null"
+    if isinstance(data, bool):
+        return "true" if data else "false"
+    if isinstance(data, (int, float)):
+        return f"the number {data!r}" if abs(data) < 10**15 or isinstance(data, float) else "a number"
+    if isinstance(data, str):
+        return f"the text {data!a}" if len(data) <= 40 else "a text"
+    if isinstance(data, Mapping):
+        return "a mapping"
+    return "a list" if is_list(data) else f"a value of type {type(data).__name__}"
+
+
+def is_list(data: object) -> bool:
+    """True for lists and tuples."""
+    return isinstance(data, (list, tuple))
+
+
+class Report:
+    """Collects findings of one document, and remembers condition texts that were read before."""
+
+    def __init__(self, *, blank_is_null: bool = False) -> None:
+        self.findings: list[Finding] = []
+        self.blank_is_null = blank_is_null  # TOML has no null: "" stands for it in `between`
+        self._conditions: dict[str, Expression] = {}
+        self._paths: dict[str, Path] = {}
+
+    def add(self, code: str, message: str, path: DocumentPath, hint: str | None = None, *, at_key: bool = False) -> None:
+        self.findings.append(Finding(code=code, message=message, path=path, hint=hint, at_key=at_key))
+
+    def wrong_type(self, wanted: str, data: object, path: DocumentPath, hint: str | None = None) -> None:
+        self.add("wrong-type", f"{wanted} is expected, not {kind_of(data)}", path, hint)
+
+    def condition(self, data: object, path: DocumentPath) -> Condition:
+        """Return the condition, text or structured; with faults noted, one that stands for it."""
+        text = data if isinstance(data, str) else None
+        if text is not None and text in self._conditions:
+            return Condition(self._conditions[text], text)
+        try:
+            tree = from_structured(data) if text is None else parse_expression(text)
+        except ExpressionError as error:
+            self._expression_faults(error, path)
+            return Condition(UNREADABLE, text)
+        if text is not None:
+            self._conditions[text] = tree
+        return Condition(tree, text)
+
+    def _expression_faults(self, error: ExpressionError, path: DocumentPath) -> None:
+        for fault, problem in zip(error.faults, error.problems, strict=True):
+            self.findings.append(
+                Finding(code=fault.code, message=fault.message, hint=fault.hint, path=path + fault.path,
+                        excerpt=problem.excerpt, offset=fault.offset)  # fmt: skip
+            )
+
+    def attribute_path(self, data: str, path: DocumentPath) -> Path | None:
+        """Return the attribute path that the text means, or None with the fault noted."""
+        if data in self._paths:
+            return self._paths[data]
+        try:
+            found = parse_path(data)
+        except ExpressionError as error:
+            fault = error.faults[0]
+            self.findings.append(
+                Finding(code="bad-path", message=f"this is no attribute path: {fault.message}", hint=fault.hint, path=path,
+                        excerpt=error.problem.excerpt, offset=fault.offset)  # fmt: skip
+            )
+            return None
+        self._paths[data] = found
+        return found
+
+
+class Fields:
+    """One mapping of the document. Getters return None for what is absent or wrong; what is wrong is noted."""
+
+    def __init__(self, report: Report, data: Mapping[str, object], path: DocumentPath, known: Collection[str]) -> None:
+        self.report, self.data, self.path = report, data, path
+        for key in data:
+            if key not in known:
+                self._unknown(key, known)
+
+    def _unknown(self, key: object, known: Collection[str]) -> None:
+        if not isinstance(key, str):
+            self.report.add("bad-key", f"a key is a text, not {kind_of(key)}", self.path)
+            return
+        meant = nearest(key, known)
+        hint = f'did you mean "{meant}"?' if meant else "the keys are " + ", ".join(known)
+        self.report.add("unknown-key", f"the key {key[:64]!a} is not known here", (*self.path, key), hint, at_key=True)
+
+    def at(self, key: str) -> DocumentPath:
+        return (*self.path, key)
+
+    def require(self, key: str, hint: str | None = None) -> bool:
+        """Note a missing key; True when it is there."""
+        if key in self.data:
+            return True
+        self.report.add("missing-key", f"the key {key!a} is missing", self.at(key), hint)
+        return False
+
+    def text(self, key: str, hint: str | None = None) -> str | None:
+        data = self.data.get(key)
+        if isinstance(data, str):
+            if is_text(data):
+                return data
+            self.report.add("bad-text", "the text holds half of a surrogate pair", self.at(key))
+        elif key in self.data:
+            self.report.wrong_type("a text", data, self.at(key), hint or text_hint(data))
+        return None
+
+    def boolean(self, key: str) -> bool | None:
+        data = self.data.get(key)
+        if key in self.data and not isinstance(data, bool):
+            meant = "write true or false" if isinstance(data, (str, int)) else None
+            self.report.wrong_type("true or false", data, self.at(key), meant)
+        return data if isinstance(data, bool) else None
+
+    def number(self, key: str, hint: str | None = None) -> int | float | None:
+        data = self.data.get(key)
+        if is_number(data):
+            return cast("int | float", data)
+        if key in self.data:
+            self.report.wrong_type("a number", data, self.at(key), hint)
+        return None
+
+    def attribute(self, key: str) -> Path | None:
+        data = self.data.get(key)
+        if key in self.data and not isinstance(data, str):
+            self.report.wrong_type("an attribute path", data, self.at(key), text_hint(data))
+        return self.report.attribute_path(data, self.at(key)) if isinstance(data, str) else None
+
+    def mapping(self, key: str) -> Mapping[str, object] | None:
+        return as_mapping(self.report, self.data.get(key), self.at(key)) if key in self.data else None
+
+    def items(self, key: str, read: Callable[[object, DocumentPath], T | None]) -> tuple[T, ...] | None:
+        """Read each element of a list; those that cannot be read are left out."""
+        data = self.data.get(key)
+        if not is_list(data):
+            if key in self.data:
+                self.report.wrong_type("a list", data, self.at(key))
+            return None
+        found = (read(item, (*self.path, key, index)) for index, item in enumerate(cast("Sequence[object]", data)))
+        return tuple(item for item in found if item is not None)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return self.items(key, self._text_item) or ()
+
+    def _text_item(self, data: object, path: DocumentPath) -> str | None:
+        if isinstance(data, str) and is_text(data):
+            return data
+        self.report.wrong_type("a text", data, path, text_hint(data))
+        return None
+
+
+def as_mapping(report: Report, data: object, path: DocumentPath) -> Mapping[str, object] | None:
+    """Return the data when it is a mapping with text keys, else None with the fault noted."""
+    if not isinstance(data, Mapping):
+        report.wrong_type("a mapping", data, path)
+        return None
+    for key in data:
+        if not isinstance(key, str):
+            report.add("bad-key", f"a key is a text, not {kind_of(key)}", path, "write it in quotes")
+            return None
+    return data
+
+
+def text_hint(data: object) -> str | None:
+    """Return what to do about a scalar where a text is expected."""
+    return "write it in quotes" if isinstance(data, (bool, int, float)) else None
+
+
+def is_number(data: object) -> bool:
+    """True for int and float, never for bool."""
+    return isinstance(data, (int, float)) and not isinstance(data, bool)
