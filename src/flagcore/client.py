@@ -16,11 +16,11 @@ from flagcore.telemetry.tracking import TrackingQueue
 from flagcore.terms import ProviderStatus
 
 if TYPE_CHECKING:
+    from flagcore.distribution.source import Snapshot
     from typing import Self
 
     from flagcore.context import EvaluationContext
     from flagcore.engine import Context, Explanation, FlagHandle
-    from flagcore.snapshot.objects import Snapshot
 
 __all__ = ["Client", "connect"]
 

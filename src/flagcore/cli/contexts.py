@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from flagcore.cli import UsageError
-from flagcore.cli.sources import add_path
+from flagcore.cli.sources import add_cache, add_path
 
 __all__ = ["Words", "add_words", "read_time", "read_words"]
 
@@ -41,6 +41,7 @@ def add_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at", metavar="TIME", help="evaluate as of this time, such as 2026-12-01T09:00:00Z; default: now"
     )
+    add_cache(parser)
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.prefix is not None and not arguments.all:
         raise UsageError("--prefix goes with --all")
     default = _default(arguments)
-    engine = start_engine(find_path(words.path), read_time(arguments.at))
+    engine = start_engine(find_path(words.path), read_time(arguments.at), cached=not arguments.no_cache)
     if words.flag_key is None:
         results = dict(engine.evaluate_all(words.context, arguments.prefix))
     else:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     words = read_words(arguments)
     at = read_time(arguments.at)
-    engine = start_engine(find_path(words.path), at)
+    engine = start_engine(find_path(words.path), at, cached=not arguments.no_cache)
     explanation = engine.explain(words.flag_key, words.context, at)
     if arguments.json:
         write_json(explanation.to_dict())

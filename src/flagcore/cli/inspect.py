@@ -8,7 +8,7 @@ import os
 from flagcore.cli import FINE, UsageError
 from flagcore.cli.compile import measure
 from flagcore.cli.output import counted, print_table, write_json
-from flagcore.cli.sources import COMPILED, find_path, open_snapshot
+from flagcore.cli.sources import COMPILED, add_cache, find_path, open_snapshot
 from flagcore.snapshot.objects import Snapshot
 
 EPILOG = """\
@@ -22,12 +22,13 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", metavar="PATH", help="compiled file, or file or directory with flags")
     parser.add_argument("--flag", metavar="KEY", help="show the program of this flag")
+    add_cache(parser)
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     path = find_path(arguments.path)
-    snapshot = open_snapshot(path)
+    snapshot = open_snapshot(path, cached=not arguments.no_cache)
     if arguments.flag is not None:
         _show_flag(snapshot, arguments.flag, as_json=arguments.json)
     elif arguments.json:

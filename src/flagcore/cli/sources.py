@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from flagcore.model import Loaded
     from flagcore.snapshot.objects import Snapshot
 
-__all__ = ["COMPILED", "add_path", "find_path", "load_authored", "open_snapshot", "start_engine"]
+__all__ = ["COMPILED", "add_cache", "add_path", "find_path", "load_authored", "open_snapshot", "start_engine"]
 
 CANDIDATES = ("flags", "flags.fcs", "flags.yaml", "flags.yml", "flags.json", "flags.toml")
 COMPILED = ".fcs"
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Let a verb do without what earlier calls kept."""
+    parser.add_argument("--no-cache", action="store_true", help="compile anew, whatever is kept from earlier calls")
 
 
 def add_path(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +59,7 @@ def load_authored(path: str) -> Loaded:
     return load(path)
 
 
-def open_snapshot(path: str) -> Snapshot:
+def open_snapshot(path: str, *, cached: bool = True) -> Snapshot:
     """Return the compiled flags of ``path``, compiling what is not and not kept from an earlier time.
 
     Raises:
@@ -68,7 +73,7 @@ def open_snapshot(path: str) -> Snapshot:
             return decode_snapshot(file.read())
     from flagcore.cli.cache import recall, remember
 
-    kept = recall(path)
+    kept = recall(path) if cached else None
     if kept is not None:
         return kept
     from flagcore.compiler import compile_flag_set
@@ -76,14 +81,15 @@ def open_snapshot(path: str) -> Snapshot:
     begun = time.time_ns()
     loaded = load_authored(path)
     snapshot = compile_flag_set(loaded.flag_set, progress=progress("compiling flag")).snapshot
-    remember(path, loaded.files, snapshot, begun)
+    if cached:
+        remember(path, loaded.files, snapshot, begun)
     return snapshot
 
 
-def start_engine(path: str, at: int | None = None) -> Engine:
+def start_engine(path: str, at: int | None = None, *, cached: bool = True) -> Engine:
     """Return an engine that answers for the flags of ``path``, as of the time ``at`` (microseconds) or now."""
     from flagcore.engine import Engine
 
     engine = Engine() if at is None else Engine(clock=lambda: at)
-    engine.load(open_snapshot(path))
+    engine.load(open_snapshot(path, cached=cached))
     return engine

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from flagcore.errors import Problem
+from flagcore.snapshot.objects import Snapshot
 from flagcore.terms import ProviderStatus
 
 if TYPE_CHECKING:
     from flagcore.engine import Engine
-    from flagcore.snapshot.objects import Snapshot
 
-__all__ = ["MemorySource", "OfflineSource", "Source", "SourceState"]
+__all__ = ["MemorySource", "OfflineSource", "Snapshot", "Source", "SourceState"]
 
 log = logging.getLogger("flagcore")
 Payload = TypeVar("Payload")
