@@ -16,10 +16,10 @@ from flagcore.telemetry.tracking import TrackingQueue
 from flagcore.terms import ProviderStatus
 
 if TYPE_CHECKING:
-    from flagcore.distribution.source import Snapshot
     from typing import Self
 
     from flagcore.context import EvaluationContext
+    from flagcore.distribution.source import Snapshot
     from flagcore.engine import Context, Explanation, FlagHandle
 
 __all__ = ["Client", "connect"]
@@ -222,7 +222,11 @@ class Client:
 
         loop = asyncio.get_running_loop()
         told = asyncio.Event()
-        unsubscribe = self._source.on_status(lambda _: loop.call_soon_threadsafe(told.set))
+
+        def tell(_: ProviderStatus) -> None:
+            loop.call_soon_threadsafe(told.set)
+
+        unsubscribe = self._source.on_status(tell)
         try:
             async with asyncio.timeout(timeout):
                 while not self._source.wait_ready(0) and self._source.waits:

@@ -43,7 +43,7 @@ def read_settings(arguments: Mapping[str, object], environment: Mapping[str, str
         _from_environment(os.environ if environment is None else environment),
         _checked(given, "argument", strict=True),
     )
-    return Settings(**{name: value for layer in layers for name, value in layer.items()})
+    return msgspec.convert({name: value for layer in layers for name, value in layer.items()}, Settings)
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:

@@ -12,7 +12,8 @@ import msgspec
 
 from flagcore.cli import FINE
 from flagcore.cli.output import counted, print_problems, progress, write_json
-from flagcore.cli.sources import COMPILED, find_path, load_authored
+from flagcore.cli.sources import find_path, load_authored
+from flagcore.snapshot.codec import SUFFIX
 
 if TYPE_CHECKING:
     from flagcore.snapshot.objects import Snapshot
@@ -44,7 +45,7 @@ class Statistics(msgspec.Struct, frozen=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", metavar="PATH", help="file or directory with the flags")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help=f"where to write; default: PATH with the suffix {COMPILED}"
+        "-o", "--output", metavar="FILE", help=f"where to write; default: PATH with the suffix {SUFFIX}"
     )
     parser.add_argument("--no-debug", action="store_true", help="leave out what only explain needs")
     parser.add_argument(
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress=progress("compiling flag"),
     )
     print_problems((*loaded.problems, *compiled.problems), sys.stderr)
-    output = arguments.output or os.path.splitext(path.rstrip("/"))[0] + COMPILED
+    output = arguments.output or os.path.splitext(path.rstrip("/"))[0] + SUFFIX
     content = encode_snapshot(compiled.snapshot)
     write_whole(output, content)
     statistics = measure(output, compiled.snapshot, len(content))

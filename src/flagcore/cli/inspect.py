@@ -8,7 +8,8 @@ import os
 from flagcore.cli import FINE, UsageError
 from flagcore.cli.compile import measure
 from flagcore.cli.output import counted, print_table, write_json
-from flagcore.cli.sources import COMPILED, add_cache, find_path, open_snapshot
+from flagcore.cli.sources import add_cache, find_path, open_snapshot
+from flagcore.snapshot.codec import SUFFIX
 from flagcore.snapshot.objects import Snapshot
 
 EPILOG = """\
@@ -66,7 +67,7 @@ def _overview(path: str, snapshot: Snapshot) -> dict[str, object]:
 
 
 def _print_overview(path: str, snapshot: Snapshot) -> None:
-    sizes = measure(path, snapshot, os.path.getsize(path) if path.endswith(COMPILED) else 0)
+    sizes = measure(path, snapshot, os.path.getsize(path) if path.endswith(SUFFIX) else 0)
     file = f", {counted(sizes.file_bytes, 'byte')}" if sizes.file_bytes else ""
     print(f"{path}: revision {snapshot.revision}, epoch {snapshot.epoch}, {counted(sizes.flags, 'flag')}{file}")
     print(f"explanations: {f'{sizes.debug_bytes:,} bytes' if snapshot.debug else 'left out'}\n")

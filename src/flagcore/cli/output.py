@@ -45,7 +45,7 @@ def short_json(value: object) -> str:
 
 def _plain(value: object) -> Any:
     if hasattr(value, "keys") and hasattr(value, "__getitem__"):
-        return dict(value)  # type: ignore[call-overload]
+        return dict(value)
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 

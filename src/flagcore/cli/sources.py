@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from flagcore.cli import UsageError
 from flagcore.cli.output import progress
 from flagcore.settings import read_settings
+from flagcore.snapshot.codec import SUFFIX, decode_snapshot
 
 if TYPE_CHECKING:
     from flagcore.engine import Engine
     from flagcore.model import Loaded
     from flagcore.snapshot.objects import Snapshot
 
-__all__ = ["COMPILED", "add_cache", "add_path", "find_path", "load_authored", "open_snapshot", "start_engine"]
+__all__ = ["add_cache", "add_path", "find_path", "load_authored", "open_snapshot", "start_engine"]
 
 CANDIDATES = ("flags", "flags.fcs", "flags.yaml", "flags.yml", "flags.json", "flags.toml")
-COMPILED = ".fcs"
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def load_authored(path: str) -> Loaded:
     """Return authored flags and their warnings. Raises FlagSetError, or UsageError for a compiled file."""
     from flagcore.model import load
 
-    if path.endswith(COMPILED):
+    if path.endswith(SUFFIX):
         raise UsageError(f"{path} is compiled: its authored form is needed here", "name the files it was made from")
     return load(path)
 
@@ -66,9 +66,7 @@ def open_snapshot(path: str, *, cached: bool = True) -> Snapshot:
         FlagSetError: authored flags that are not valid.
         SnapshotError: a compiled file that is not sound.
     """
-    if path.endswith(COMPILED):
-        from flagcore.snapshot.codec import decode_snapshot
-
+    if path.endswith(SUFFIX):
         with open(path, "rb") as file:
             return decode_snapshot(file.read())
     from flagcore.cli.cache import recall, remember

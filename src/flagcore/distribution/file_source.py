@@ -17,6 +17,7 @@ from flagcore.distribution.loading import AuthoredFiles, Cancelled, CompiledFile
 from flagcore.distribution.source import Source, SourceState, log
 from flagcore.distribution.watching import Fingerprint, Watcher, fingerprint
 from flagcore.errors import FlagcoreError, FlagSetError, Problem
+from flagcore.snapshot.codec import SUFFIX
 from flagcore.terms import ProviderStatus
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class FileSource(Source):
     ) -> None:
         super().__init__(engine)
         self.path = path
-        self._files: Loadable = CompiledFile(path) if path.endswith(".fcs") else AuthoredFiles(path)
+        self._files: Loadable = CompiledFile(path) if path.endswith(SUFFIX) else AuthoredFiles(path)
         self._debounce, self._interval = debounce, poll_interval
         self._swapping = threading.Lock()  # held by a fork as well, so that no child inherits half a swap
         self._stop = threading.Event()

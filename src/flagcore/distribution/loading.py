@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["AuthoredFiles", "Cancelled", "CompiledFile", "Loadable", "LoadedSnapshot"]
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error
+class Cancelled(Exception):
     """Loading was no longer wanted."""
 
 

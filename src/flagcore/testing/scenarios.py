@@ -124,8 +124,8 @@ class _Run:
             expected=self._expected(),
             actual=actual if miss is None else miss.actual,
             population=scenario.population,
-            failing=miss and miss.context,
-            explanation=miss and self.engine.explain(self.flag.key, miss.context, self.at),
+            failing=None if miss is None else miss.context,
+            explanation=None if miss is None else self.engine.explain(self.flag.key, miss.context, self.at),
         )
 
     def _evaluate(self, context: dict[str, object]) -> EvaluationDetails:
