@@ -68,7 +68,9 @@ def _check_schema(fields: Fields) -> None:
     if not fields.require("schema", hint):
         return
     if fields.data["schema"] != SCHEMA:
-        fields.report.add("bad-schema", f"this release reads documents of the schema {SCHEMA!a} only", fields.at("schema"), hint)
+        fields.report.add(
+            "bad-schema", f"this release reads documents of the schema {SCHEMA!a} only", fields.at("schema"), hint
+        )
 
 
 def _build_attributes(fields: Fields, built: Built) -> None:

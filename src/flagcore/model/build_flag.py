@@ -15,12 +15,38 @@ from flagcore.terms import FlagType, Purpose
 
 __all__ = ["FLAG_KEYS", "REQUIREMENT_KEYS", "SCENARIO_KEYS", "build_flag"]
 
-FLAG_KEYS = ("type", "description", "owner", "tags", "expires", "links", "purpose", "metadata", "enabled", "variants",
-             "off_variant", "default", "bucket_by", "salt", "requires", "rules", "tests")  # fmt: skip
+FLAG_KEYS = (
+    "type",
+    "description",
+    "owner",
+    "tags",
+    "expires",
+    "links",
+    "purpose",
+    "metadata",
+    "enabled",
+    "variants",
+    "off_variant",
+    "default",
+    "bucket_by",
+    "salt",
+    "requires",
+    "rules",
+    "tests",
+)
 REQUIREMENT_KEYS = ("flag", "is", "otherwise")
 SCENARIO_KEYS = ("given", "at", "expect", "rule", "reason", "population", "by", "tolerance")
-_TYPE_SYNONYMS = {"bool": "boolean", "str": "string", "text": "string", "int": "integer", "number": "float",
-                  "double": "float", "json": "object", "dict": "object", "map": "object"}  # fmt: skip
+_TYPE_SYNONYMS = {
+    "bool": "boolean",
+    "str": "string",
+    "text": "string",
+    "int": "integer",
+    "number": "float",
+    "double": "float",
+    "json": "object",
+    "dict": "object",
+    "map": "object",
+}
 _PERCENT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)[ ]?%")
 BOOLEAN_VARIANTS: dict[str, object] = {"on": True, "off": False}
 
@@ -144,9 +170,13 @@ def _requirement(report: Report, data: object, path: DocumentPath) -> Requiremen
     accepted: tuple[str, ...] = ()
     if fields.require("is", "the variant, or list of variants, that the flag must yield"):
         single = isinstance(mapping["is"], str)
-        accepted = (str(mapping["is"]),) if single else fields.texts("is") if isinstance(mapping["is"], (list, tuple)) else ()
+        accepted = (
+            (str(mapping["is"]),) if single else fields.texts("is") if isinstance(mapping["is"], (list, tuple)) else ()
+        )
         if not single and not isinstance(mapping["is"], (list, tuple)):
-            report.wrong_type("a variant or a list of variants", mapping["is"], fields.at("is"), "write the variant's name in quotes")
+            report.wrong_type(
+                "a variant or a list of variants", mapping["is"], fields.at("is"), "write the variant's name in quotes"
+            )
     return Requirement(flag, accepted, fields.text("otherwise"))
 
 

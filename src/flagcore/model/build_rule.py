@@ -58,7 +58,9 @@ def _between(fields: Fields) -> tuple[str | None, str | None] | None:
     data = fields.data["between"]
     if not isinstance(data, (list, tuple)) or len(data) != 2:
         hint = "[from, until), two times or null: [2026-12-01T09:00:00Z, null]"
-        fields.report.add("wrong-type", "`between` is a list of two times, each may be null", fields.at("between"), hint)
+        fields.report.add(
+            "wrong-type", "`between` is a list of two times, each may be null", fields.at("between"), hint
+        )
         return None
     start, end = (_time_or_null(fields, item, index) for index, item in enumerate(data))
     return start, end

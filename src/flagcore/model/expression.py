@@ -21,8 +21,22 @@ __all__ = ["parse_expression", "parse_path"]
 
 _OPERATORS = {operator.value: operator for operator in Operator}
 _WORDS = ("contains", "starts_with", "ends_with", "matches", "in", "not", "==", "!=", "<", "<=", ">", ">=")
-_SYNONYMS = {"startswith": "starts_with", "endswith": "ends_with", "equals": "==", "eq": "==", "is": "==", "regex": "matches",
-             "match": "matches", "includes": "contains", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "like": "matches"}  # fmt: skip
+_SYNONYMS = {
+    "startswith": "starts_with",
+    "endswith": "ends_with",
+    "includes": "contains",
+    "regex": "matches",
+    "match": "matches",
+    "like": "matches",
+    "is": "==",
+    "equals": "==",
+    "eq": "==",
+    "ne": "!=",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+}
 _INT64_DIGITS = 19
 
 
@@ -168,7 +182,9 @@ class _Parser:
         if token.kind != "name":
             self.fail("an attribute is expected" + _found(token), _attribute_hint(token))
         if not is_plain_name(token.text):
-            self.fail(f"`{token.text}` is a word of the language", "put it into backquotes to mean an attribute of that name")
+            self.fail(
+                f"`{token.text}` is a word of the language", "put it into backquotes to mean an attribute of that name"
+            )
         return self.take().text
 
     def test(self) -> Expression:
@@ -239,8 +255,12 @@ class _Parser:
         digits = text.lstrip("-").lstrip("0")
         exact = int(text) if len(digits) <= _INT64_DIGITS else INT64_MAX + 1
         if not INT64_MIN <= exact <= INT64_MAX:
-            fault = Fault(code="bad-number", message="the integer does not fit into 64 bits", offset=token.offset,
-                          hint="write it with .0 to mean a float")  # fmt: skip
+            fault = Fault(
+                code="bad-number",
+                message="the integer does not fit into 64 bits",
+                offset=token.offset,
+                hint="write it with .0 to mean a float",
+            )
             self.faults.append(fault)
             return 0
         return exact
@@ -264,6 +284,8 @@ def _found(token: Token) -> str:
 
 
 def _operator_hint(token: Token) -> str:
+    if token.text == "(":
+        return 'the only forms with parentheses are segment("name") and has(attribute)'
     if token.kind == "name":
         meant = _SYNONYMS.get(token.text.lower().replace("_", "")) or nearest(token.text, _WORDS)
         if meant:
@@ -273,7 +295,7 @@ def _operator_hint(token: Token) -> str:
 
 def _attribute_hint(token: Token) -> str | None:
     if token.kind == "string":
-        return "the attribute comes first and without quotes, the constant last: country == \"DE\""
+        return 'the attribute comes first and without quotes, the constant last: country == "DE"'
     if token.kind == "number":
         return "the attribute comes first, the constant last: age >= 18"
     return None

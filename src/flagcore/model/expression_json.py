@@ -42,7 +42,9 @@ def _write(tree: Expression) -> object:
     if isinstance(tree, Constant):
         return tree.value
     constant = tree.constant
-    plain = [_write_literal(literal) for literal in constant] if isinstance(constant, tuple) else _write_literal(constant)
+    plain = (
+        [_write_literal(literal) for literal in constant] if isinstance(constant, tuple) else _write_literal(constant)
+    )
     return {"attribute": print_path(tree.path), tree.operator.value: plain}
 
 
@@ -78,7 +80,9 @@ class _Reader:
         if isinstance(data, bool):
             return Constant(data)
         if not isinstance(data, Mapping) or not data:
-            self.fault(path, "wrong-type", f"a condition is a mapping, true or false here, not {_kind(data)}", _text_hint(data))
+            self.fault(
+                path, "wrong-type", f"a condition is a mapping, true or false here, not {_kind(data)}", _text_hint(data)
+            )
             return None
         if level > MAX_DEPTH:
             self.fault(path, "too-deep", f"the condition is nested deeper than {MAX_DEPTH}")
@@ -100,7 +104,9 @@ class _Reader:
                     hint = "a test names its attribute: {attribute: country, " + str(key) + ": ...}"
                 self.fault((*path, str(key)), "unknown-key", f"{str(key)[:64]!a} is no form of condition", hint)
                 return
-        self.fault(path, "bad-condition", "a condition is exactly one of " + ", ".join(_FORMS), "join several with all or any")
+        self.fault(
+            path, "bad-condition", "a condition is exactly one of " + ", ".join(_FORMS), "join several with all or any"
+        )
 
     def read_form(self, form: str, body: object, path: DocumentPath, level: int) -> Expression | None:
         if form in ("all", "any"):
@@ -116,7 +122,7 @@ class _Reader:
             return None
         return InSegment(body)
 
-    def read_parts(self, kind: type[All] | type[Any], body: object, path: DocumentPath, level: int) -> Expression | None:
+    def read_parts(self, kind: type[All | Any], body: object, path: DocumentPath, level: int) -> Expression | None:
         if not _is_list(body):
             self.fault(path, "wrong-type", f"a list of conditions is expected, not {_kind(body)}")
             return None
@@ -140,7 +146,7 @@ class _Reader:
             if not others or len(operators) > 1:
                 self.fault(path, "bad-condition", "a test holds `attribute` and exactly one operator")
             return None
-        operator = _OPERATORS[cast("str", operators[0])]
+        operator = _OPERATORS[operators[0]]
         place = (*path, operator.value)
         constant = self.read_constant(data[operators[0]], place)
         if attribute is None or constant is None:
@@ -162,14 +168,22 @@ class _Reader:
         try:
             return parse_path(data)
         except ExpressionError as error:
-            self.faults.append(Fault(code="bad-path", message=f"{data[:64]!a} is no attribute path: {error.faults[0].message}",
-                                     hint=error.faults[0].hint, path=path))  # fmt: skip
+            self.faults.append(
+                Fault(
+                    code="bad-path",
+                    message=f"{data[:64]!a} is no attribute path: {error.faults[0].message}",
+                    hint=error.faults[0].hint,
+                    path=path,
+                )
+            )
             return None
 
     def read_constant(self, data: object, path: DocumentPath) -> Literal | tuple[Literal, ...] | None:
         if not _is_list(data):
             return self.read_literal(data, path)
-        literals = [self.read_literal(item, (*path, index)) for index, item in enumerate(cast("Sequence[object]", data))]
+        literals = [
+            self.read_literal(item, (*path, index)) for index, item in enumerate(cast("Sequence[object]", data))
+        ]
         return None if None in literals else tuple(literal for literal in literals if literal is not None)
 
     def read_literal(self, data: object, path: DocumentPath) -> Literal | None:

@@ -77,7 +77,12 @@ def _refuse_number(text: str, offset: int) -> None:
 def _refuse(text: str, offset: int) -> None:
     character = text[offset]
     if character in "\"'":
-        raise _syntax(text, "this string is never closed", offset, f"close it by {character} on the same line; \\n is a line break")
+        raise _syntax(
+            text,
+            "this string is never closed",
+            offset,
+            f"close it by {character} on the same line; \\n is a line break",
+        )
     if character == "`":
         raise _syntax(text, "this name in backquotes is never closed", offset)
     if character in "“”„‘’«»":
@@ -107,11 +112,17 @@ def unescape(text: str, token: Token) -> str:
         if match[1] is None:
             if match[2] in _ESCAPED:
                 return _ESCAPED[match[2]]
-            hint = "write \\u{hex} with one to six digits" if match[2] == "u" else 'the escapes are \\\\ \\" \\\' \\n \\t \\u{hex}'
+            hint = (
+                "write \\u{hex} with one to six digits"
+                if match[2] == "u"
+                else "the escapes are \\\\ \\\" \\' \\n \\t \\u{hex}"
+            )
             raise _syntax(text, f"the escape \\{match[2]} is not known", offset, hint)
         code_point = int(match[1], 16) if match[0].endswith("}") and _HEX.fullmatch(match[1]) else -1
         if not (0 <= code_point <= 0x10FFFF) or 0xD800 <= code_point <= 0xDFFF:
-            raise _syntax(text, f"{match[0]!a} names no character", offset, "write \\u{hex}, up to 10FFFF, not a surrogate")
+            raise _syntax(
+                text, f"{match[0]!a} names no character", offset, "write \\u{hex}, up to 10FFFF, not a surrogate"
+            )
         return chr(code_point)
 
     return _ESCAPE.sub(replace, body)

@@ -48,10 +48,14 @@ class Report:
         self._conditions: dict[str, Expression] = {}
         self._paths: dict[str, Path] = {}
 
-    def add(self, code: str, message: str, path: DocumentPath, hint: str | None = None, *, at_key: bool = False) -> None:
+    def add(
+        self, code: str, message: str, path: DocumentPath, hint: str | None = None, *, at_key: bool = False
+    ) -> None:
+        """Note a finding."""
         self.findings.append(Finding(code=code, message=message, path=path, hint=hint, at_key=at_key))
 
     def wrong_type(self, wanted: str, data: object, path: DocumentPath, hint: str | None = None) -> None:
+        """Note that something else was expected."""
         self.add("wrong-type", f"{wanted} is expected, not {kind_of(data)}", path, hint)
 
     def condition(self, data: object, path: DocumentPath) -> Condition:
@@ -71,8 +75,14 @@ class Report:
     def _expression_faults(self, error: ExpressionError, path: DocumentPath) -> None:
         for fault, problem in zip(error.faults, error.problems, strict=True):
             self.findings.append(
-                Finding(code=fault.code, message=fault.message, hint=fault.hint, path=path + fault.path,
-                        excerpt=problem.excerpt, offset=fault.offset)  # fmt: skip
+                Finding(
+                    code=fault.code,
+                    message=fault.message,
+                    hint=fault.hint,
+                    path=path + fault.path,
+                    excerpt=problem.excerpt,
+                    offset=fault.offset,
+                )
             )
 
     def attribute_path(self, data: str, path: DocumentPath) -> Path | None:
@@ -84,8 +94,14 @@ class Report:
         except ExpressionError as error:
             fault = error.faults[0]
             self.findings.append(
-                Finding(code="bad-path", message=f"this is no attribute path: {fault.message}", hint=fault.hint, path=path,
-                        excerpt=error.problem.excerpt, offset=fault.offset)  # fmt: skip
+                Finding(
+                    code="bad-path",
+                    message=f"this is no attribute path: {fault.message}",
+                    hint=fault.hint,
+                    path=path,
+                    excerpt=error.problem.excerpt,
+                    offset=fault.offset,
+                )
             )
             return None
         self._paths[data] = found
@@ -110,6 +126,7 @@ class Fields:
         self.report.add("unknown-key", f"the key {key[:64]!a} is not known here", (*self.path, key), hint, at_key=True)
 
     def at(self, key: str) -> DocumentPath:
+        """Return the path of the key."""
         return (*self.path, key)
 
     def require(self, key: str, hint: str | None = None) -> bool:
@@ -120,6 +137,7 @@ class Fields:
         return False
 
     def text(self, key: str, hint: str | None = None) -> str | None:
+        """Return the text under the key."""
         data = self.data.get(key)
         if isinstance(data, str):
             if is_text(data):
@@ -130,6 +148,7 @@ class Fields:
         return None
 
     def boolean(self, key: str) -> bool | None:
+        """Return the boolean under the key."""
         data = self.data.get(key)
         if key in self.data and not isinstance(data, bool):
             meant = "write true or false" if isinstance(data, (str, int)) else None
@@ -137,6 +156,7 @@ class Fields:
         return data if isinstance(data, bool) else None
 
     def number(self, key: str, hint: str | None = None) -> int | float | None:
+        """Return the number under the key; a boolean is none."""
         data = self.data.get(key)
         if is_number(data):
             return cast("int | float", data)
@@ -145,12 +165,14 @@ class Fields:
         return None
 
     def attribute(self, key: str) -> Path | None:
+        """Return the attribute path under the key."""
         data = self.data.get(key)
         if key in self.data and not isinstance(data, str):
             self.report.wrong_type("an attribute path", data, self.at(key), text_hint(data))
         return self.report.attribute_path(data, self.at(key)) if isinstance(data, str) else None
 
     def mapping(self, key: str) -> Mapping[str, object] | None:
+        """Return the mapping with text keys under the key."""
         return as_mapping(self.report, self.data.get(key), self.at(key)) if key in self.data else None
 
     def items(self, key: str, read: Callable[[object, DocumentPath], T | None]) -> tuple[T, ...] | None:
@@ -164,6 +186,7 @@ class Fields:
         return tuple(item for item in found if item is not None)
 
     def texts(self, key: str) -> tuple[str, ...]:
+        """Return the list of texts under the key; nothing when it is absent."""
         return self.items(key, self._text_item) or ()
 
     def _text_item(self, data: object, path: DocumentPath) -> str | None:

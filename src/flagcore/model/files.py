@@ -38,7 +38,10 @@ def list_files(root: Path) -> list[Path]:
     found = [file for file in _below(root, failures) if format_of(file) is not None]
     if failures:
         raise FlagSetError(
-            [_problem("unreadable-file", f"the folder cannot be read: {error.strerror}", error.filename) for error in failures]
+            [
+                _problem("unreadable-file", f"the folder cannot be read: {error.strerror}", error.filename)
+                for error in failures
+            ]
         )
     if not found:
         raise FlagSetError([_problem("no-files", f"there are no flag files in {str(root)!a}", root, SUFFIX_HINT)])

@@ -111,4 +111,6 @@ class FlagSet(msgspec.Struct, frozen=True, kw_only=True):
 
     flags: dict[str, Flag] = {}
     segments: dict[str, Segment] = {}
-    attributes: dict[str, str] | None = None  # path text -> string | integer | float | number | boolean | time | version | [string] | ...
+    attributes: dict[str, str] | None = (
+        None  # path text -> string | integer | float | number | boolean | time | version | [string] | ...
+    )

@@ -158,7 +158,9 @@ def _read_network(text: str) -> tuple[Network | None, bool]:
     length = int(length_text) if slash else bits
     family, number = parsed
     if family == 4 and bits == 128:
-        family, number, bits, length = (4, number, 32, length - 96) if length >= 96 else (6, number + _MAPPED, 128, length)
+        family, number, bits, length = (
+            (4, number, 32, length - 96) if length >= 96 else (6, number + _MAPPED, 128, length)
+        )
     mask = (1 << (bits - length)) - 1
     return Network(family, number & ~mask, number | mask), bool(number & mask)
 

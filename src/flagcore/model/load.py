@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from flagcore.model.build import Built, build_document
 from flagcore.model.documents import Document, Format, open_document
 from flagcore.model.fields import Report
 from flagcore.model.files import list_files
-from flagcore.model.flagset import FlagSet
+from flagcore.model.flagset import Flag, FlagSet, Segment
 from flagcore.model.limits import DEFAULT_LIMITS, Limits
 from flagcore.model.problems import DocumentPath, Finding, path_text
 from flagcore.model.reading import place_of
@@ -88,7 +88,9 @@ def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) ->
     for index, document in enumerate(documents):
         if document.is_read:
             report = Report(blank_is_null=document.format == "toml")
-            built = build_document(report, document.data, lambda name, path, d=document: values.read(d.file, name, path))  # type: ignore[misc]
+            built = build_document(
+                report, document.data, lambda name, path, d=document: values.read(d.file, name, path)
+            )  # type: ignore[misc]
             whole.add(index, built, report.findings)
     flag_set = FlagSet(flags=whole.flags, segments=whole.segments, attributes=whole.attributes)
     whole.check(flag_set, limits)
@@ -104,8 +106,8 @@ class _Whole:
 
     def __init__(self, documents: list[Document]) -> None:
         self.documents = documents
-        self.flags: dict[str, object] = {}
-        self.segments: dict[str, object] = {}
+        self.flags: dict[str, Flag] = {}
+        self.segments: dict[str, Segment] = {}
         self.attributes: dict[str, str] | None = None
         self.untyped: set[str] = set()
         self.unbuilt: set[tuple[str, str]] = set()
@@ -147,10 +149,16 @@ class _Whole:
     def problems(self, limits: Limits) -> list[Problem]:
         """Return every finding with its place, in the order of files and lines."""
         self._name_both_places()
-        found = [finding for index, document in enumerate(self.documents) for finding in document.located(self.findings[index])]
+        found = [
+            finding
+            for index, document in enumerate(self.documents)
+            for finding in document.located(self.findings[index])
+        ]
         problems = [finding.problem() for finding in found[: limits.problems]]
         if len(found) > limits.problems:
-            problems.append(Problem(code="too-many-problems", message=f"and {len(found) - limits.problems:,} more problems"))
+            problems.append(
+                Problem(code="too-many-problems", message=f"and {len(found) - limits.problems:,} more problems")
+            )
         return problems
 
     def _name_both_places(self) -> None:

@@ -52,17 +52,21 @@ def _shape_faults(test: Test) -> Iterator[Fault]:
     if not test.constant:
         yield Fault(code="empty-list", message="a list is never empty")
     elif operator not in _LISTS:
-        hint = 'write `in` for "one of"' if operator in _EQUALITY else "write one test for each constant, joined by `or`"
+        hint = (
+            'write `in` for "one of"' if operator in _EQUALITY else "write one test for each constant, joined by `or`"
+        )
         yield Fault(code="bad-operator", message=f"`{operator}` takes one constant, not a list", hint=hint)
     elif len({"" if literal.prefix == "i" else literal.prefix for literal in test.constant}) > 1:
-        yield Fault(code="mixed-list", message="a list holds one prefix (plain and i may mix)", hint="split it with `or`")
+        yield Fault(
+            code="mixed-list", message="a list holds one prefix (plain and i may mix)", hint="split it with `or`"
+        )
 
 
 _Fault = tuple[str, str, str | None]  # code, message, hint
 
 
 def _literal_fault(literal: Literal) -> _Fault | None:
-    value = literal.value
+    value: object = literal.value
     if literal.prefix:
         return _prefixed_fault(literal)
     if isinstance(value, str):
@@ -71,7 +75,11 @@ def _literal_fault(literal: Literal) -> _Fault | None:
         return None
     if isinstance(value, int):
         fits = INT64_MIN <= value <= INT64_MAX
-        return None if fits else ("bad-number", "the integer does not fit into 64 bits", "write it with .0 to mean a float")
+        return (
+            None
+            if fits
+            else ("bad-number", "the integer does not fit into 64 bits", "write it with .0 to mean a float")
+        )
     if isinstance(value, float):
         return None if value - value == 0 else ("bad-number", "the number is not finite", None)
     return "bad-constant", f"a constant is a string, number or boolean, not {type(value).__name__}", None
@@ -86,9 +94,11 @@ def _prefixed_fault(literal: Literal) -> _Fault | None:
     if not is_text(text):
         return "bad-text", "the text holds half of a surrogate pair", None
     if prefix == "v" and parse_version(text) is None:
-        return "bad-version", f"{text!a} is not a version", "versions are MAJOR[.MINOR[.PATCH[-pre][+build]]], without leading zeros"
+        hint = "versions are MAJOR[.MINOR[.PATCH[-pre][+build]]], without leading zeros"
+        return "bad-version", f"{text!a} is not a version", hint
     if prefix == "t" and parse_time(text) is None:
-        return "bad-time", f"{text!a} is not a time with offset", 'such as t"2026-12-01T09:00:00Z" or t"2026-12-01T09:00:00+01:00"'
+        hint = 'such as t"2026-12-01T09:00:00Z" or t"2026-12-01T09:00:00+01:00"'
+        return "bad-time", f"{text!a} is not a time with offset", hint
     fault = network_fault(text) if prefix == "cidr" else None
     return ("bad-network", *fault) if fault else None
 
@@ -96,15 +106,24 @@ def _prefixed_fault(literal: Literal) -> _Fault | None:
 def _pairing_fault(test: Test, literal: Literal) -> _Fault | None:
     operator, prefix, value = test.operator, literal.prefix, literal.value
     if test.path == NOW and (prefix != "t" or operator not in ORDER):
-        return "bad-operator", "`now` is the evaluation time and is compared by < <= > >= with a time", 'such as now >= t"2026-12-01T09:00:00Z"'
+        message = "`now` is the evaluation time and is compared by < <= > >= with a time"
+        return "bad-operator", message, 'such as now >= t"2026-12-01T09:00:00Z"'
     if operator not in _PREFIX_OPERATORS[prefix]:
-        return "bad-operator", f"`{operator}` does not take {_PREFIX_NAMES[prefix]} ({prefix}\"...\")", _takes(prefix)
+        return "bad-operator", f'`{operator}` does not take {_PREFIX_NAMES[prefix]} ({prefix}"...")', _takes(prefix)
     if prefix:
         return None
     if operator in ORDER and (isinstance(value, (str, bool))):
-        return "bad-operator", f"`{operator}` compares numbers, versions (v\"...\") and times (t\"...\")", _order_hint(value)
+        return (
+            "bad-operator",
+            f'`{operator}` compares numbers, versions (v"...") and times (t"...")',
+            _order_hint(value),
+        )
     if (operator in _AFFIX or operator is Operator.MATCHES) and not isinstance(value, str):
-        return "bad-operator", f"`{operator}` takes a string", f'write "{str(value).lower()}" in quotes to mean the text'
+        return (
+            "bad-operator",
+            f"`{operator}` takes a string",
+            f'write "{str(value).lower()}" in quotes to mean the text',
+        )
     return _pattern_fault(str(value)) if operator is Operator.MATCHES else None
 
 
@@ -128,7 +147,11 @@ def _pattern_fault(text: str) -> _Fault | None:
     try:
         parse_pattern(text)
     except PatternError as error:
-        return "bad-pattern", f"the pattern is refused: {error.reason} (at character {error.offset + 1} of it)", error.hint
+        return (
+            "bad-pattern",
+            f"the pattern is refused: {error.reason} (at character {error.offset + 1} of it)",
+            error.hint,
+        )
     return None
 
 

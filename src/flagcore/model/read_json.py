@@ -47,7 +47,13 @@ def _parse(text: str, *, check_keys: bool) -> object:
     except json.JSONDecodeError as error:
         hint = next((hint for start, hint in _HINTS if error.msg.startswith(start)), None)
         raise UnreadableError(
-            Finding(code="syntax", message=f"this is not JSON: {error.msg}", hint=hint, line=error.lineno, column=error.colno)
+            Finding(
+                code="syntax",
+                message=f"this is not JSON: {error.msg}",
+                hint=hint,
+                line=error.lineno,
+                column=error.colno,
+            )
         ) from None
     except RecursionError:
         raise UnreadableError(Finding(code="too-deep", message="the document is nested too deeply")) from None

@@ -60,11 +60,13 @@ def _plain(data: dict[str, object], limits: Limits) -> dict[str, object]:
                 if isinstance(value, (dict, list)):
                     following.append(value)
                 elif isinstance(value, (datetime.date, datetime.time)):
-                    container[key] = _time_text(value)  # type: ignore[index]
+                    container[key] = _time_text(value)  # type: ignore[index,call-overload]
         if not following:
             return data
         level = following
-    raise UnreadableError(Finding(code="too-deep", message=f"the document is nested deeper than {limits.document_depth}"))
+    raise UnreadableError(
+        Finding(code="too-deep", message=f"the document is nested deeper than {limits.document_depth}")
+    )
 
 
 def _time_text(value: datetime.date | datetime.time) -> str:

@@ -67,8 +67,11 @@ def _events(text: str) -> Iterator[tuple[Any, str]]:
         before = text[: error.position] if isinstance(error.position, int) else ""
         line = before.count("\n") + 1
         column = len(before) - (before.rfind("\n") + 1) + 1
-        raise UnreadableError(Finding(code="syntax", message=f"YAML does not allow this character: {error.reason}", line=line,
-                                      column=column)) from None  # fmt: skip
+        raise UnreadableError(
+            Finding(
+                code="syntax", message=f"YAML does not allow this character: {error.reason}", line=line, column=column
+            )
+        ) from None
     except RecursionError:
         raise UnreadableError(Finding(code="too-deep", message="the document is nested too deeply")) from None
 
@@ -78,8 +81,11 @@ def _yaml() -> Any:
         import yaml
     except ImportError:
         raise UnreadableError(
-            Finding(code="missing-extra", message="reading YAML needs PyYAML, which is not installed",
-                    hint='pip install "flagcore[files]"; JSON and TOML are read without it')  # fmt: skip
+            Finding(
+                code="missing-extra",
+                message="reading YAML needs PyYAML, which is not installed",
+                hint='pip install "flagcore[files]"; JSON and TOML are read without it',
+            )
         ) from None
     return yaml
 
@@ -133,7 +139,9 @@ class _Builder:
     def document(self, event: Any) -> None:
         self.documents += 1
         if self.documents > 1:
-            raise _unreadable("syntax", "a file holds one document", event.start_mark, "put the second one into a file of its own")
+            raise _unreadable(
+                "syntax", "a file holds one document", event.start_mark, "put the second one into a file of its own"
+            )
 
     def scalar(self, event: Any) -> None:
         self.nodes += 1
@@ -166,9 +174,9 @@ class _Builder:
         if _INTEGER.fullmatch(text) and self.short(text, event):
             return int(text)
         if _OCTAL.fullmatch(text) and self.short(text, event):
-            return int(text[2:], 8)
+            return int(text, 8)
         if _HEXADECIMAL.fullmatch(text) and self.short(text, event):
-            return int(text[2:], 16)
+            return int(text, 16)
         if _FLOAT.fullmatch(text):
             return float(text)
         return float(text.replace(".", "", 1)) if _INFINITE.fullmatch(text) else text
@@ -184,7 +192,9 @@ class _Builder:
         if event.tag not in (None, "!", _CORE + ("map" if is_mapping else "seq")):
             raise _tag_refused(event.tag, None, event)
         if len(self.stack) >= self.limits.document_depth:
-            raise _unreadable("too-deep", f"the document is nested deeper than {self.limits.document_depth}", event.start_mark)
+            raise _unreadable(
+                "too-deep", f"the document is nested deeper than {self.limits.document_depth}", event.start_mark
+            )
         if self.stack and self.stack[-1].keys is not None and self.stack[-1].key is None:
             raise _unreadable("bad-key", "a key is a text, not a mapping or list", event.start_mark)
         if event.anchor is not None:
@@ -205,7 +215,9 @@ class _Builder:
         self.nodes += nodes
         self.alias_nodes += nodes
         if self.alias_nodes > self.limits.alias_nodes:
-            raise _unreadable("too-many-aliases", f"aliases stand for more than {self.limits.alias_nodes:,} values", event.start_mark)
+            raise _unreadable(
+                "too-many-aliases", f"aliases stand for more than {self.limits.alias_nodes:,} values", event.start_mark
+            )
         self.add(value, event)
 
     def add(self, value: object, event: Any) -> None:
@@ -230,17 +242,28 @@ class _Builder:
             return value
         text = event.value if hasattr(event, "value") else str(value)
         self.findings.append(
-            Finding(code="bad-key", message=f"the key {text[:64]!a} is read as {type(value).__name__}, but a key is a text",
-                    hint=f'write "{text[:64]}" in quotes', path=self.path(), line=event.start_mark.line + 1,
-                    column=event.start_mark.column + 1)  # fmt: skip
+            Finding(
+                code="bad-key",
+                message=f"the key {text[:64]!a} is read as {type(value).__name__}, but a key is a text",
+                hint=f'write "{text[:64]}" in quotes',
+                path=self.path(),
+                line=event.start_mark.line + 1,
+                column=event.start_mark.column + 1,
+            )
         )
         return cast("str", text)
 
     def twice(self, key: str, first: Any, second: Any) -> None:
         path = (*self.path(), key)
         self.findings.append(
-            Finding(code="duplicate-key", message=f"{path_text(path)} is defined twice, first in line {first.line + 1}, "
-                    f"column {first.column + 1}", path=path, line=second.line + 1, column=second.column + 1)  # fmt: skip
+            Finding(
+                code="duplicate-key",
+                message=f"{path_text(path)} is defined twice, first in line {first.line + 1}, "
+                f"column {first.column + 1}",
+                path=path,
+                line=second.line + 1,
+                column=second.column + 1,
+            )
         )
 
     def path(self) -> DocumentPath:

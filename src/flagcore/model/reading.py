@@ -57,5 +57,3 @@ def place_of(path: DocumentPath, places: Places) -> Place | None:
     while path and path not in places:
         path = path[:-1]
     return places.get(path)
-
-

@@ -6,7 +6,8 @@ One pass over the text with an explicit stack of open groups: linear, and no inp
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from collections.abc import Callable
+from typing import ClassVar, NoReturn
 
 from flagcore.model.problems import PatternError, nearest
 from flagcore.model.regex_classes import (
@@ -80,7 +81,9 @@ class _Group:
         self.flags = flags
         self.branches: list[Pattern] = []
         self.items: list[Pattern] = []
-        self.counts: list[int] = [1]  # largest product of nested counts, of the items read so far; the last item's is at the end
+        self.counts: list[int] = [
+            1
+        ]  # largest product of nested counts, of the items read so far; the last item's is at the end
         self.repeatable = False  # may the last item be repeated
 
     def add(self, item: Pattern, count: int = 1) -> None:
@@ -226,7 +229,10 @@ class _Parser:
     def _repeat(self, low: int, high: int | None, length: int) -> None:
         group = self.stack[-1]
         if not group.repeatable:
-            self._fail(f"nothing to repeat before {self.text[self.at : self.at + length]!r}", hint="write \\ before it to mean it")
+            self._fail(
+                f"nothing to repeat before {self.text[self.at : self.at + length]!r}",
+                hint="write \\ before it to mean it",
+            )
         count = group.counts.pop() * max(low, high or 0, 1)
         if count > MAX_COUNT:
             self._fail(f"nested counts multiply to more than {MAX_COUNT}")
@@ -338,7 +344,7 @@ class _Parser:
         self.at += length
         return code_point
 
-    _STEPS = {
+    _STEPS: ClassVar[dict[str, Callable[[_Parser], None]]] = {
         ".": _dot,
         "^": _caret,
         "$": _dollar,

@@ -29,7 +29,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         """The scope of flags read from documents."""
         flags = {*flag_set.flags, *(name for kind, name in unbuilt if kind == "flags")}
         segments = {*flag_set.segments, *(name for kind, name in unbuilt if kind == "segments")}
-        return Scope(flag_set=flag_set, limits=limits, untyped=untyped, flag_keys=flags, segment_names=segments, is_parsed=True)
+        return Scope(
+            flag_set=flag_set, limits=limits, untyped=untyped, flag_keys=flags, segment_names=segments, is_parsed=True
+        )
 
     @staticmethod
     def of_program(flag_set: FlagSet, limits: Limits) -> Scope:

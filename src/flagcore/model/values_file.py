@@ -25,26 +25,39 @@ class ValuesFiles:
     def read(self, document: Path | None, name: str, path: DocumentPath) -> tuple[str, ...] | Finding:
         """Return the values of the file that the document names, or the finding that stands for them."""
         if self._root is None or document is None:
-            return Finding(code="unreadable-file", message="a text without a folder cannot name a values file", path=path,
-                           hint="load the flags from a file, or give base_dir")  # fmt: skip
+            return Finding(
+                code="unreadable-file",
+                message="a text without a folder cannot name a values file",
+                path=path,
+                hint="load the flags from a file, or give base_dir",
+            )
         if not name or "\0" in name:
             return Finding(code="unreadable-file", message=f"{name!a} names no file", path=path)
         file = document.parent / name
         try:
             if not file.resolve().is_relative_to(self._root) or Path(name).is_absolute():
-                return Finding(code="outside-folder", message=f"the values file {name!a} lies outside the folder of the flags",
-                               path=path, hint="name a file beside or below the flag files, by a relative path")  # fmt: skip
+                return Finding(
+                    code="outside-folder",
+                    message=f"the values file {name!a} lies outside the folder of the flags",
+                    path=path,
+                    hint="name a file beside or below the flag files, by a relative path",
+                )
             self.files.append(file)
             size = file.stat().st_size
             if size > self._limits.document_bytes:
-                return Finding(code="too-large", message=f"{name!a} has {size:,} bytes, the limit is "
-                               f"{self._limits.document_bytes:,}", path=path)  # fmt: skip
+                return Finding(
+                    code="too-large",
+                    message=f"{name!a} has {size:,} bytes, the limit is {self._limits.document_bytes:,}",
+                    path=path,
+                )
             if not file.is_file():
                 return Finding(code="unreadable-file", message=f"{name!a} is not a file", path=path)
             content = file.read_bytes()
         except (OSError, RuntimeError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "the path cannot be followed"
-            return Finding(code="unreadable-file", message=f"the values file {name!a} cannot be read: {reason}", path=path)
+            return Finding(
+                code="unreadable-file", message=f"the values file {name!a} cannot be read: {reason}", path=path
+            )
         return self._lines(name, content, path)
 
     def _lines(self, name: str, content: bytes, path: DocumentPath) -> tuple[str, ...] | Finding:
@@ -52,8 +65,12 @@ class ValuesFiles:
             return read_lines(content)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            return Finding(code="encoding", message=f"the values file {name!a} is not UTF-8 in line {line}", path=path,
-                           hint="save it as UTF-8")  # fmt: skip
+            return Finding(
+                code="encoding",
+                message=f"the values file {name!a} is not UTF-8 in line {line}",
+                path=path,
+                hint="save it as UTF-8",
+            )
 
 
 def read_lines(content: bytes) -> tuple[str, ...]:

@@ -1,0 +1,161 @@
+"""Conditions: what the operator table says, and what is probably not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flagcore.model.checks.finding import error, warning
+from flagcore.model.expression_print import print_literal, print_path
+from flagcore.model.flagset import Condition, FlagSet
+from flagcore.model.normal import depth, parts_of, walk
+from flagcore.model.operators import NOW, is_text, test_faults
+from flagcore.model.problems import DocumentPath, Finding
+from flagcore.model.scope import Scope
+from flagcore.model.tree import All, Any, Constant, Expression, Has, InSegment, Literal, Not, Test
+from flagcore.terms import Operator
+
+__all__ = ["check_conditions", "conditions_of", "constant_truth"]
+
+_NEEDLES = frozenset({Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH})
+_SHOWN_DUPLICATES = 5
+
+
+def conditions_of(flag_set: FlagSet) -> Iterator[tuple[Condition, DocumentPath]]:
+    """Yield every condition of the set with its path: segments first, then rules."""
+    for name, segment in flag_set.segments.items():
+        if segment.when is not None:
+            yield segment.when, ("segments", name, "when")
+    for key, flag in flag_set.flags.items():
+        for index, rule in enumerate(flag.rules):
+            if rule.when is not None:
+                yield rule.when, ("flags", key, "rules", index, "when")
+
+
+def check_conditions(scope: Scope) -> Iterator[Finding]:
+    """Trees that programs have built are checked whole; what parsers made is right already."""
+    known: dict[str, list[Finding]] = {}
+    for condition, path in conditions_of(scope.flag_set):
+        if not scope.is_parsed:
+            yield from _check_tree(condition.tree, path, scope.limits.depth)
+        text = condition.text
+        if text is None or text not in known:
+            found = list(_suspicions(condition.tree, ()))
+            if text is not None:
+                known[text] = found
+        else:
+            found = known[text]
+        for finding in found:
+            yield warning(finding.code, finding.message, path, finding.hint)
+
+
+def _check_tree(tree: Expression, path: DocumentPath, limit: int) -> Iterator[Finding]:
+    if depth(tree) > limit:
+        yield error("too-deep", f"the condition is nested deeper than {limit}", path)
+        return
+    for node in walk(tree):
+        if isinstance(node, (All, Any)) and not node.parts:
+            yield error("empty-list", "All and Any have at least one part", path)
+        if isinstance(node, (Test, Has)) and not (node.path and all(name and is_text(name) for name in node.path)):
+            yield error("bad-path", "an attribute path has at least one name, none of them empty", path)
+        if isinstance(node, Test):
+            for fault in test_faults(node):
+                yield error(fault.code, fault.message, path, fault.hint)
+
+
+# -- what is probably not meant --
+
+
+def _suspicions(tree: Expression, path: DocumentPath) -> Iterator[Finding]:
+    if constant_truth(tree) is False:
+        yield warning("dead-condition", "the condition is never true", path)
+    for node in walk(tree):
+        if isinstance(node, Test):
+            yield from _test_suspicions(node, path)
+        elif isinstance(node, All) and (clash := _clash(node)) is not None:
+            yield warning(
+                "dead-condition", f"{clash} cannot have two values at once", path, "join the two tests by `or`"
+            )
+
+
+def _test_suspicions(test: Test, path: DocumentPath) -> Iterator[Finding]:
+    if test.operator in _NEEDLES and any(literal.value == "" for literal in test.literals):
+        message = f"every text {_says(test.operator)} the empty text"
+        yield warning("empty-needle", message, path, f"to ask for any value write has({print_path(test.path)})")
+    if not isinstance(test.constant, tuple):
+        return
+    twice = _duplicates(test.constant)
+    if twice:
+        listed = ", ".join(map(_print, twice[:_SHOWN_DUPLICATES])) + (", ..." if len(twice) > _SHOWN_DUPLICATES else "")
+        yield warning("duplicate-constant", f"the list names {listed} more than once", path)
+
+
+def _print(literal: Literal) -> str:
+    try:
+        return print_literal(literal)
+    except ValueError:
+        return ascii(literal.value)
+
+
+def _says(operator: Operator) -> str:
+    return {Operator.CONTAINS: "contains", Operator.STARTS_WITH: "starts with"}.get(operator, "ends with")
+
+
+def _duplicates(constants: tuple[Literal, ...]) -> list[Literal]:
+    if len(set(constants)) == len(constants):
+        return []
+    seen: set[Literal] = set()
+    twice: list[Literal] = []
+    for literal in constants:
+        if literal in seen:
+            twice.append(literal)
+        seen.add(literal)
+    return twice
+
+
+def _clash(node: All) -> str | None:
+    """Return the attribute that the parts of an ``and`` pin to two different texts, where that shows at once."""
+    allowed: dict[tuple[str, ...], set[object]] = {}
+    for part in node.parts:
+        if isinstance(part, Test) and part.operator in (Operator.EQUALS, Operator.IN):
+            if any(literal.prefix or not isinstance(literal.value, str) for literal in part.literals):
+                continue
+            values: set[object] = {literal.value for literal in part.literals}
+            allowed[part.path] = allowed.get(part.path, values) & values
+            if not allowed[part.path]:
+                return print_path(part.path)
+    return None
+
+
+def constant_truth(tree: Expression) -> bool | None:
+    """Return what the condition always is: True, False (never true), or None when it depends on the context.
+
+    Plain folding of ``true``, ``false`` and ``has(now)``; no test is looked into. Safe for trees of any depth.
+    """
+    truth: list[bool | None] = []
+    order: list[Expression] = []
+    stack = [tree]
+    while stack:  # parents before parts; read backwards it is parts before parents
+        node = stack.pop()
+        order.append(node)
+        stack.extend(parts_of(node))
+    for node in reversed(order):
+        count = len(parts_of(node))
+        parts = truth[len(truth) - count :]
+        del truth[len(truth) - count :]
+        truth.append(_fold(node, parts))
+    return truth[0]
+
+
+def _fold(node: Expression, parts: list[bool | None]) -> bool | None:
+    if isinstance(node, Constant):
+        return node.value
+    if isinstance(node, Has):
+        return True if node.path == NOW else None
+    if isinstance(node, Not):
+        return None if parts[0] is None else not parts[0]
+    if isinstance(node, (Test, InSegment)):
+        return None
+    decisive = isinstance(node, Any)
+    if decisive in parts:
+        return decisive
+    return None if None in parts else not decisive
