@@ -26,6 +26,7 @@ lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, clang-forma
 	$(PYTHON_BIN) -m mypy.stubtest flagcore.evaluator._program
 	$(PYTHON_BIN) -m pyright
 	$(PYTHON_BIN) tools/yellow_lines.py
+	$(CC) -std=c11 -ffreestanding -Wall -Wextra -Wconversion -Werror -fsyntax-only src/flagcore/kernel/*.c
 	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror src/flagcore/kernel/*.[ch]; fi
 
 format: setup ## put the sources into shape
