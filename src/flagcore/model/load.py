@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,9 +89,7 @@ def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) ->
     for index, document in enumerate(documents):
         if document.is_read:
             report = Report(blank_is_null=document.format == "toml")
-            built = build_document(
-                report, document.data, lambda name, path, d=document: values.read(d.file, name, path)
-            )  # type: ignore[misc]
+            built = build_document(report, document.data, partial(values.read, document.file))
             whole.add(index, built, report.findings)
     flag_set = FlagSet(flags=whole.flags, segments=whole.segments, attributes=whole.attributes)
     whole.check(flag_set, limits)
