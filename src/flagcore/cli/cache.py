@@ -22,7 +22,7 @@ from flagcore.errors import SnapshotError
 from flagcore.snapshot.codec import decode_snapshot, encode_snapshot
 from flagcore.snapshot.objects import Snapshot
 
-__all__ = ["recall", "remember"]
+__all__ = ["Kept", "recall", "remember"]
 
 KEPT = 64  # entries; the oldest go
 SUFFIX = ".compiled"
@@ -36,10 +36,23 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     maker: str  # fingerprint of model and compiler
     folders: dict[str, list[str]]  # names below the path; empty for a file
     files: dict[str, bytes]  # path -> SHA-256
+    keys: tuple[str, ...]  # of all flags, compiled or not
     snapshot: bytes
 
 
-def recall(path: str) -> Snapshot | None:
+class Kept(msgspec.Struct, frozen=True):
+    """Flags that were compiled at an earlier time: all of a set, or some."""
+
+    snapshot: Snapshot
+    keys: tuple[str, ...]
+
+    def answers(self, flag_key: str | None) -> bool:
+        """Return whether nothing need be compiled for this flag (None: for all)."""
+        compiled = self.snapshot.programs
+        return len(compiled) == len(self.keys) or (flag_key is not None and flag_key in compiled)
+
+
+def recall(path: str) -> Kept | None:
     """Return the compiled flags of ``path`` if they are kept and nothing has changed since."""
     place = _place(path)
     if place is None:
@@ -49,16 +62,17 @@ def recall(path: str) -> Snapshot | None:
             entry = msgspec.msgpack.decode(file.read(), type=Entry)
         fresh = entry.path == os.path.abspath(path) and entry.maker == _maker() and entry.folders == _folders(path)
         if fresh and all(_digest(name) == digest for name, digest in entry.files.items()):
-            return decode_snapshot(entry.snapshot)
+            return Kept(decode_snapshot(entry.snapshot), entry.keys)
     except (OSError, msgspec.MsgspecError, SnapshotError):
         pass
     return None
 
 
-def remember(path: str, files: Iterable[str], snapshot: Snapshot, begun: int) -> None:
-    """Keep the compiled flags of ``path``, made from ``files``, which were read after ``begun`` (nanoseconds).
+def remember(path: str, files: Iterable[str], snapshot: Snapshot, keys: tuple[str, ...], begun: int) -> None:
+    """Keep compiled flags of ``path``, made from ``files``, which were read after ``begun`` (nanoseconds).
 
-    Nothing is kept of files that changed about that time or later: what was read may not be what is there now.
+    They are added to what is kept of the same files. Nothing is kept of files that changed about that time or later:
+    what was read may not be what is there now.
     """
     place = _place(path)
     if place is None:
@@ -68,12 +82,24 @@ def remember(path: str, files: Iterable[str], snapshot: Snapshot, begun: int) ->
         folders = _folders(path)
         if any(os.stat(name).st_ctime_ns > begun - RESTED for name in (*digests, *folders)):
             return
-        entry = Entry(os.path.abspath(path), _maker(), folders, digests, encode_snapshot(snapshot))
+        kept = recall(path)
+        whole = snapshot if kept is None else _joined(kept.snapshot, snapshot)
+        entry = Entry(os.path.abspath(path), _maker(), folders, digests, keys, encode_snapshot(whole))
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(place))  # for the owner only
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.msgpack.encode(entry))
         os.replace(temporary, place)
         _forget_oldest(os.path.dirname(place))
+
+
+def _joined(one: Snapshot, other: Snapshot) -> Snapshot:
+    return Snapshot(
+        other.epoch,
+        other.revision,
+        one.programs | other.programs,
+        one.value_sets | other.value_sets,
+        one.debug | other.debug,
+    )
 
 
 def _place(path: str) -> str | None:

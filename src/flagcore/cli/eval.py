@@ -11,7 +11,7 @@ import msgspec
 from flagcore.cli import FINDINGS, FINE, UsageError
 from flagcore.cli.contexts import Words, add_words, read_time, read_words
 from flagcore.cli.output import Style, print_table, short_json, write_json
-from flagcore.cli.sources import find_path, start_engine
+from flagcore.cli.sources import Opened, find_path, open_flags, start_engine
 from flagcore.engine import Engine, EvaluationDetails
 from flagcore.terms import ErrorCode, FlagType
 
@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.prefix is not None and not arguments.all:
         raise UsageError("--prefix goes with --all")
     default = _default(arguments)
-    engine = start_engine(find_path(words.path), read_time(arguments.at), cached=not arguments.no_cache)
+    at = read_time(arguments.at)
+    opened = open_flags(find_path(words.path), words.flag_key, cached=not arguments.no_cache)
+    engine = start_engine(opened, at)
     if words.flag_key is None:
         results = dict(engine.evaluate_all(words.context, arguments.prefix))
     else:
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif words.flag_key is None:
         _show_table(results)
     else:
-        _show(results[words.flag_key], engine)
+        _show(results[words.flag_key], opened)
     return FINDINGS if any(details.error_code for details in results.values()) else FINE
 
 
@@ -88,24 +90,18 @@ def to_plain(details: EvaluationDetails) -> dict[str, Any]:
     }
 
 
-def _show(details: EvaluationDetails, engine: Engine) -> None:
+def _show(details: EvaluationDetails, opened: Opened) -> None:
     style = Style(sys.stdout)
     print(f"{style('bold', details.flag_key)} = {style('cyan', short_json(details.value))}")
     if details.error_code:
         print(f"  {style('red', 'error')}    {details.error_code}: {details.error_message or 'no more is known'}")
-        if details.error_code is ErrorCode.FLAG_NOT_FOUND and (near := _nearest(details.flag_key, engine)):
+        if details.error_code is ErrorCode.FLAG_NOT_FOUND and (near := opened.nearest(details.flag_key)):
             print(f"  hint     did you mean {near}?")
     if details.variant is not None:
         print(f"  variant  {details.variant}")
     print(f"  reason   {details.reason}")
     if rule := details.flag_metadata.get(RULE):
         print(f"  rule     {rule}")
-
-
-def _nearest(flag_key: str, engine: Engine) -> str | None:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(flag_key, list(engine.keys()), 1)), None)
 
 
 def _show_table(results: dict[str, EvaluationDetails]) -> None:

@@ -7,7 +7,7 @@ import argparse
 from flagcore.cli import FINDINGS, FINE
 from flagcore.cli.contexts import add_words, read_time, read_words
 from flagcore.cli.output import write_json
-from flagcore.cli.sources import find_path, start_engine
+from flagcore.cli.sources import find_path, open_flags, start_engine
 
 EPILOG = """\
 examples:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     words = read_words(arguments)
     at = read_time(arguments.at)
-    engine = start_engine(find_path(words.path), at, cached=not arguments.no_cache)
+    engine = start_engine(open_flags(find_path(words.path), words.flag_key, cached=not arguments.no_cache), at)
     explanation = engine.explain(words.flag_key, words.context, at)
     if arguments.json:
         write_json(explanation.to_dict())

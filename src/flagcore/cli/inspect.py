@@ -8,7 +8,7 @@ import os
 from flagcore.cli import FINE, UsageError
 from flagcore.cli.compile import measure
 from flagcore.cli.output import counted, print_table, write_json
-from flagcore.cli.sources import add_cache, find_path, open_snapshot
+from flagcore.cli.sources import Opened, add_cache, find_path, open_flags
 from flagcore.snapshot.codec import SUFFIX
 from flagcore.snapshot.objects import Snapshot
 
@@ -29,26 +29,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     path = find_path(arguments.path)
-    snapshot = open_snapshot(path, cached=not arguments.no_cache)
+    opened = open_flags(path, arguments.flag, cached=not arguments.no_cache)
     if arguments.flag is not None:
-        _show_flag(snapshot, arguments.flag, as_json=arguments.json)
+        _show_flag(opened, arguments.flag, as_json=arguments.json)
     elif arguments.json:
-        write_json(_overview(path, snapshot))
+        write_json(_overview(path, opened.snapshot))
     else:
-        _print_overview(path, snapshot)
+        _print_overview(path, opened.snapshot)
     return FINE
 
 
-def _show_flag(snapshot: Snapshot, key: str, *, as_json: bool) -> None:
+def _show_flag(opened: Opened, key: str, *, as_json: bool) -> None:
     from flagcore.compiler import listing, listing_data
 
-    program = snapshot.programs.get(key)
+    program = opened.snapshot.programs.get(key)
     if program is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, snapshot.programs, 1)
-        raise UsageError(f"there is no flag {key!r}", f"did you mean {near[0]}?" if near else None)
-    debug = snapshot.debug.get(key)
+        near = opened.nearest(key)
+        raise UsageError(f"there is no flag {key!r}", f"did you mean {near}?" if near else None)
+    debug = opened.snapshot.debug.get(key)
     if as_json:
         write_json(listing_data(program, debug))
     else:

@@ -7,17 +7,19 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from flagcore.cli import UsageError
 from flagcore.cli.output import progress
 from flagcore.settings import read_settings
 from flagcore.snapshot.codec import SUFFIX, decode_snapshot
+from flagcore.snapshot.objects import Snapshot
 
 if TYPE_CHECKING:
     from flagcore.engine import Engine
-    from flagcore.model import Loaded
-    from flagcore.snapshot.objects import Snapshot
+    from flagcore.model import Flag, FlagSet, Loaded
 
-__all__ = ["add_cache", "add_path", "find_path", "load_authored", "open_snapshot", "start_engine"]
+__all__ = ["Opened", "add_cache", "add_path", "find_path", "load_authored", "open_flags", "start_engine"]
 
 CANDIDATES = ("flags", "flags.fcs", "flags.yaml", "flags.yml", "flags.json", "flags.toml")
 
@@ -59,8 +61,23 @@ def load_authored(path: str) -> Loaded:
     return load(path)
 
 
-def open_snapshot(path: str, *, cached: bool = True) -> Snapshot:
+class Opened(msgspec.Struct, frozen=True):
+    """Compiled flags: all of a set, or one with those that it requires."""
+
+    snapshot: Snapshot
+    keys: tuple[str, ...]  # of the whole set
+
+    def nearest(self, flag_key: str) -> str | None:
+        """Return the key that was meant, where one is near."""
+        from difflib import get_close_matches
+
+        return next(iter(get_close_matches(flag_key, self.keys, 1)), None)
+
+
+def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -> Opened:
     """Return the compiled flags of ``path``, compiling what is not and not kept from an earlier time.
+
+    With ``flag_key`` only that flag and what it requires need be among them: to compile a whole set takes long.
 
     Raises:
         FlagSetError: authored flags that are not valid.
@@ -68,26 +85,48 @@ def open_snapshot(path: str, *, cached: bool = True) -> Snapshot:
     """
     if path.endswith(SUFFIX):
         with open(path, "rb") as file:
-            return decode_snapshot(file.read())
+            snapshot = decode_snapshot(file.read())
+        return Opened(snapshot, tuple(snapshot.programs))
     from flagcore.cli.cache import recall, remember
 
     kept = recall(path) if cached else None
-    if kept is not None:
-        return kept
-    from flagcore.compiler import compile_flag_set
-
+    if kept is not None and kept.answers(flag_key):
+        return Opened(kept.snapshot, kept.keys)
     begun = time.time_ns()
     loaded = load_authored(path)
-    snapshot = compile_flag_set(loaded.flag_set, progress=progress("compiling flag")).snapshot
+    snapshot = _compile(loaded.flag_set, flag_key)
+    keys = tuple(loaded.flag_set.flags)
     if cached:
-        remember(path, loaded.files, snapshot, begun)
-    return snapshot
+        remember(path, loaded.files, snapshot, keys, begun)
+    return Opened(snapshot, keys)
 
 
-def start_engine(path: str, at: int | None = None, *, cached: bool = True) -> Engine:
-    """Return an engine that answers for the flags of ``path``, as of the time ``at`` (microseconds) or now."""
+def _compile(flag_set: FlagSet, flag_key: str | None) -> Snapshot:
+    import msgspec.structs
+
+    from flagcore.compiler import compile_flag_set
+
+    if flag_key is not None:
+        flag_set = msgspec.structs.replace(flag_set, flags=_with_requirements(flag_set, flag_key))
+    return compile_flag_set(flag_set, progress=progress("compiling flag")).snapshot
+
+
+def _with_requirements(flag_set: FlagSet, flag_key: str) -> dict[str, Flag]:
+    """Return a flag and all that it requires, directly or not; nothing for an unknown one."""
+    found: dict[str, Flag] = {}
+    waiting = [flag_key] if flag_key in flag_set.flags else []
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found[key] = flag_set.flags[key]
+            waiting += [requirement.flag for requirement in found[key].requires]
+    return found
+
+
+def start_engine(opened: Opened, at: int | None = None) -> Engine:
+    """Return an engine that answers for these flags as of the time ``at`` (microseconds), or now."""
     from flagcore.engine import Engine
 
     engine = Engine() if at is None else Engine(clock=lambda: at)
-    engine.load(open_snapshot(path, cached=cached))
+    engine.load(opened.snapshot)
     return engine

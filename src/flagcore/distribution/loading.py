@@ -73,7 +73,7 @@ class AuthoredFiles:
         self._path = path
         self._known: tuple[str, ...] = ()  # files read, values files among them
         self._blamed: tuple[str, ...] = ()  # files and folders that a failed load points at
-        self._last: tuple[FlagSet, Compiled] | None = None
+        self._last: Compiled | None = None
 
     def paths(self) -> list[str]:
         """Return what was read, what would be, and what a failed load points at."""
@@ -104,12 +104,12 @@ class AuthoredFiles:
             if cancelled():
                 raise Cancelled
 
-        last_set, last = self._last or (None, None)
-        if last is not None and flag_set == last_set:
+        last = self._last
+        if last is not None and flag_set == last.flag_set:
             return LoadedSnapshot(None, (*warnings, *last.problems))
         revision = 1 if last is None else last.snapshot.revision + 1
         compiled = compile_flag_set(flag_set, revision=revision, previous=last, progress=progress)
-        self._last = flag_set, compiled
+        self._last = compiled
         return LoadedSnapshot(compiled.snapshot, (*warnings, *compiled.problems))
 
 
