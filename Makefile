@@ -19,7 +19,7 @@ demo: setup ## an example shop: its flags checked, tested, evaluated, explained 
 test: setup ## all tests: unit, property, conformance, native, packaging, architecture
 	$(PYTHON_BIN) -m pytest -n $(WORKERS) --dist worksteal
 
-lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, clang-format where present
+lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, strict C warnings, clang-format
 	$(PYTHON_BIN) -m ruff check .
 	$(PYTHON_BIN) -m ruff format --check .
 	$(PYTHON_BIN) -m mypy
@@ -27,11 +27,12 @@ lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, clang-forma
 	$(PYTHON_BIN) -m pyright
 	$(PYTHON_BIN) tools/yellow_lines.py
 	$(CC) -std=c11 -ffreestanding -Wall -Wextra -Wconversion -Werror -fsyntax-only src/flagcore/kernel/*.c
-	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror src/flagcore/kernel/*.[ch]; fi
+	.venv/bin/clang-format --dry-run --Werror src/flagcore/kernel/*.[ch]
 
 format: setup ## put the sources into shape
 	$(PYTHON_BIN) -m ruff check --fix --exit-zero .
 	$(PYTHON_BIN) -m ruff format .
+	.venv/bin/clang-format -i src/flagcore/kernel/*.[ch]
 
 bench: ## the workloads of benchmarks/, as ratios to a C method call, and instruction counts
 	@tools/setup.sh valgrind
