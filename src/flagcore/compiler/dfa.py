@@ -8,17 +8,14 @@ end of the text is a symbol of its own. Once every test has matched nothing is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from enum import IntEnum
 from typing import NamedTuple
 
-from flagcore.compiler.nfa import WORD_BYTES, Jump, Match, Nfa, Require, Take, TooManyStatesError
+from flagcore.compiler.nfa import Jump, Match, Nfa, Require, Take, TooManyStatesError
+from flagcore.compiler.symbols import Kind, Symbols, union
 
 __all__ = ["DEAD", "Dfa", "determinise"]
 
 DEAD = 0  # this state leads to itself only and reports nothing
-
-_NEWLINE = 10
 
 
 class Dfa(NamedTuple):
@@ -30,15 +27,6 @@ class Dfa(NamedTuple):
     start: int
 
 
-class _Kind(IntEnum):
-    """What stands beside a place, as far as assertions look."""
-
-    EDGE = 0  # the begin before the first byte, the end behind the last
-    NEWLINE = 1
-    WORD = 2
-    OTHER = 3
-
-
 class _Places(NamedTuple):
     """Where a search may stand without reading on, and what has matched there."""
 
@@ -47,7 +35,7 @@ class _Places(NamedTuple):
     waiting: bool  # some Require is among the states
 
 
-_StateKey = tuple[frozenset[int], _Kind | None, int]  # places, byte before when one is waiting, mask
+_StateKey = tuple[frozenset[int], Kind | None, int]  # places, byte before when one is waiting, mask
 
 
 def determinise(nfa: Nfa, states: int, work: int) -> Dfa:
@@ -66,20 +54,20 @@ class _Determiniser:
         self.nfa = nfa.states
         self.limit = states
         self.work = work
-        self.everything = _union(state.mask for state in nfa.states if isinstance(state, Match))
-        self.symbols = _Symbols(nfa)
+        self.everything = union(state.mask for state in nfa.states if isinstance(state, Match))
+        self.symbols = Symbols(nfa)
         takes = {place: state for place, state in enumerate(nfa.states) if isinstance(state, Take)}
         self.reads = {place: self.symbols.classes(state.bytes) for place, state in takes.items()}
         self.follows = {place: state.target for place, state in takes.items()}
-        self.closures: dict[tuple[int, _Kind, _Kind | None], _Places] = {}
-        self.entered: dict[tuple[frozenset[int], _Kind], _Places] = {}
+        self.closures: dict[tuple[int, Kind, Kind | None], _Places] = {}
+        self.entered: dict[tuple[frozenset[int], Kind], _Places] = {}
         self.numbers: dict[_StateKey, int] = {(frozenset(), None, 0): DEAD}
         self.keys: list[_StateKey] = list(self.numbers)
         self.start_state = nfa.start
 
     def run(self) -> Dfa:
         """Number states as they are met, and expand each once."""
-        start = self._number(self._enter(frozenset([self.start_state]), _Kind.EDGE), _Kind.EDGE, 0)
+        start = self._number(self._enter(frozenset([self.start_state]), Kind.EDGE), Kind.EDGE, 0)
         rows: list[list[int]] = []
         while len(rows) < len(self.keys):
             rows.append(self._expand(self.keys[len(rows)]))
@@ -90,7 +78,7 @@ class _Determiniser:
         if self.work < 0:
             raise TooManyStatesError("it takes too long to make deterministic")
 
-    def _number(self, places: _Places, before: _Kind, mask: int) -> int:
+    def _number(self, places: _Places, before: Kind, mask: int) -> int:
         """Return the number of the state for these places, a new one when it was not met before."""
         mask |= places.mask
         if mask == self.everything:
@@ -119,11 +107,11 @@ class _Determiniser:
         self._spend(len(row) + len(places))
         return row
 
-    def _decide(self, places: frozenset[int], before: _Kind, after: _Kind) -> tuple[frozenset[int], int]:
+    def _decide(self, places: frozenset[int], before: Kind, after: Kind) -> tuple[frozenset[int], int]:
         """Return, with a symbol of kind ``after`` to come, the places that read it, and what matches before it."""
         decided = [self._closure(place, before, after) for place in places]
         self._spend(sum(len(found.states) for found in decided))
-        return frozenset().union(*(found.states for found in decided)), _union(found.mask for found in decided)
+        return frozenset().union(*(found.states for found in decided)), union(found.mask for found in decided)
 
     def _parts(self, takes: frozenset[int], classes: int) -> list[tuple[int, frozenset[int]]]:
         """Split a set of classes into those that lead to the same places."""
@@ -142,25 +130,25 @@ class _Determiniser:
                     parts.append((part ^ inside, moved))
         return parts
 
-    def _enter(self, moved: frozenset[int], before: _Kind) -> _Places:
+    def _enter(self, moved: frozenset[int], before: Kind) -> _Places:
         """Return where the search stands after reading a symbol of kind ``before``."""
         known = self.entered.get((moved, before))
         if known is None:
             found = [self._closure(state, before, None) for state in moved]
             self._spend(sum(len(places.states) for places in found))
             states = frozenset().union(*(places.states for places in found))
-            known = _Places(states, _union(places.mask for places in found), any(places.waiting for places in found))
+            known = _Places(states, union(places.mask for places in found), any(places.waiting for places in found))
             self.entered[moved, before] = known
         return known
 
-    def _closure(self, state: int, before: _Kind, after: _Kind | None) -> _Places:
+    def _closure(self, state: int, before: Kind, after: Kind | None) -> _Places:
         """Follow all that reads nothing; without ``after`` what looks ahead waits."""
         known = self.closures.get((state, before, after))
         if known is None:
             known = self.closures[state, before, after] = self._follow(state, before, after)
         return known
 
-    def _follow(self, start: int, before: _Kind, after: _Kind | None) -> _Places:
+    def _follow(self, start: int, before: Kind, after: Kind | None) -> _Places:
         seen, stack = {start}, [start]
         states, mask, waiting = [], 0, False
         while stack:
@@ -186,81 +174,17 @@ class _Determiniser:
         return _Places(frozenset(states), mask, waiting)
 
 
-def _holds(kind: str, before: _Kind, after: _Kind | None) -> bool | None:
+def _holds(kind: str, before: Kind, after: Kind | None) -> bool | None:
     """Decide an assertion between two neighbours; None: that takes the one behind, which is not known yet."""
     if kind == "begin":
-        return before is _Kind.EDGE
+        return before is Kind.EDGE
     if kind == "line_begin":
-        return before in (_Kind.EDGE, _Kind.NEWLINE)
+        return before in (Kind.EDGE, Kind.NEWLINE)
     if after is None:
         return None
     if kind == "end":
-        return after is _Kind.EDGE
+        return after is Kind.EDGE
     if kind == "line_end":
-        return after in (_Kind.EDGE, _Kind.NEWLINE)
-    boundary = (before is _Kind.WORD) != (after is _Kind.WORD)
+        return after in (Kind.EDGE, Kind.NEWLINE)
+    boundary = (before is Kind.WORD) != (after is Kind.WORD)
     return boundary == (kind == "word")
-
-
-def _union(masks: Iterable[int]) -> int:
-    total = 0
-    for mask in masks:
-        total |= mask
-    return total
-
-
-class _Symbols:
-    """Classes of bytes that no state and no assertion tells apart, numbered by their first byte, and the end of the text.
-
-    Sets of classes are integers, bit c for class c.
-    """
-
-    def __init__(self, nfa: Nfa) -> None:
-        kinds = _byte_kinds(nfa.assertions)
-        signatures = [int(kind) for kind in kinds]
-        for index, members in enumerate(sorted({state.bytes for state in nfa.states if isinstance(state, Take)})):
-            for byte in _bits(members):
-                signatures[byte] |= 4 << index
-        numbers: dict[int, int] = {}
-        self.byte_class = bytes(numbers.setdefault(signature, len(numbers)) for signature in signatures)
-        self.count = len(numbers) + 1
-        self.first_bytes = [self.byte_class.index(number) for number in range(len(numbers))]
-        self.by_kind: dict[_Kind, int] = {_Kind.EDGE: 1 << len(numbers)}
-        for number, byte in enumerate(self.first_bytes):
-            self.by_kind[kinds[byte]] = self.by_kind.get(kinds[byte], 0) | 1 << number
-        self._classes: dict[int, int] = {}
-        self._members: dict[int, list[int]] = {}
-
-    def classes(self, members: int) -> int:
-        """Return the classes of a set of bytes that a state reads."""
-        known = self._classes.get(members)
-        if known is None:
-            known = _union(1 << number for number, byte in enumerate(self.first_bytes) if members >> byte & 1)
-            self._classes[members] = known
-        return known
-
-    def members(self, classes: int) -> list[int]:
-        """Return the numbers of the classes in a set."""
-        known = self._members.get(classes)
-        if known is None:
-            known = self._members[classes] = list(_bits(classes))
-        return known
-
-
-def _byte_kinds(assertions: set[str]) -> list[_Kind]:
-    """Return the kind of each byte, as far as these assertions tell."""
-    kinds = [_Kind.OTHER] * 256
-    if assertions & {"line_begin", "line_end"}:
-        kinds[_NEWLINE] = _Kind.NEWLINE
-    if assertions & {"word", "not_word"}:
-        for byte in _bits(WORD_BYTES):
-            kinds[byte] = _Kind.WORD
-    return kinds
-
-
-def _bits(members: int) -> Iterator[int]:
-    """Yield the places of the one bits, ascending."""
-    while members:
-        lowest = members & -members
-        yield lowest.bit_length() - 1
-        members ^= lowest

@@ -7,10 +7,9 @@ keeps its number, and only the predecessors of states that got a new one are loo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import or_
 
 from flagcore.compiler.dfa import DEAD, Dfa
+from flagcore.compiler.symbols import union
 
 __all__ = ["minimise"]
 
@@ -26,7 +25,7 @@ def minimise(dfa: Dfa) -> Dfa:
 
 def _settle(dfa: Dfa) -> Dfa:
     """Let states that report every mask lead to ``DEAD``: a walk stops there."""
-    everything = reduce(or_, dfa.masks)
+    everything = union(dfa.masks)
     rows = [[DEAD] * len(row) if mask == everything else row for row, mask in zip(dfa.rows, dfa.masks, strict=True)]
     return dfa._replace(rows=rows)
 

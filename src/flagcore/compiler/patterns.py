@@ -20,6 +20,7 @@ from flagcore.compiler.aho_corasick import build_trie_automaton
 from flagcore.compiler.dfa import Dfa, determinise
 from flagcore.compiler.minimise import minimise
 from flagcore.compiler.nfa import Nfa, TooManyStatesError
+from flagcore.compiler.symbols import union
 from flagcore.model.regex_tree import Pattern
 
 __all__ = ["AutomatonBlob", "AutomatonLimits", "AutomatonTooLarge", "Needle", "PatternTest", "build_automata"]
@@ -155,11 +156,8 @@ def _encode(dfa: Dfa) -> bytes:
     transitions = _HEADER.size + 256
     masks = transitions + 2 * states * classes
     masks += -masks % 8
-    everything = 0
-    for mask in dfa.masks:
-        everything |= mask
     size = masks + 8 * states
-    header = _HEADER.pack(size, states, classes, dfa.start, transitions, masks, everything, 0)
+    header = _HEADER.pack(size, states, classes, dfa.start, transitions, masks, union(dfa.masks), 0)
     table = struct.pack(f"<{states * classes}H", *(state for row in dfa.rows for state in row))
     packed_masks = struct.pack(f"<{states}Q", *dfa.masks)
     return (header + dfa.byte_class + table).ljust(masks, b"\0") + packed_masks
