@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from flagcore.bucketing import reduce_weights
 from flagcore.compiler.chain import Chain
 from flagcore.compiler.emit import Header, emit_program, final_exit
@@ -24,6 +22,7 @@ from flagcore.compiler.views import NOW
 from flagcore.model.expression_print import print_expression, print_path
 from flagcore.model.flagset import Flag, Rule, Segment, Split
 from flagcore.model.tree import All, Any, Constant, Expression, Has, InSegment, Literal, Not, Path, Test
+from flagcore.snapshot.codec import encode_debug
 from flagcore.snapshot.objects import DebugFlag, DebugGate, DebugProbe, DebugRule
 from flagcore.terms import FlagType, Operator
 
@@ -47,7 +46,7 @@ def describe_flag(
         probes,
         tests,
     )
-    return msgspec.msgpack.encode(information), sets
+    return encode_debug(information), sets
 
 
 class _Describer:

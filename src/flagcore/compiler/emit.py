@@ -5,15 +5,13 @@ Operations come children first and are numbered backwards, so that every exit po
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from struct import pack
 from typing import NamedTuple
 
 from flagcore.bucketing import seed, variant_identity
+from flagcore.compiler.encode import encode_json, encode_ranges, encode_version, encode_view, word_bits
 from flagcore.compiler.layout import (
-    ADDRESS,
-    AFFIX,
     CONTESTANT,
     FORMAT,
     HASH_XXH64,
@@ -26,12 +24,10 @@ from flagcore.compiler.layout import (
     NO_MEMO,
     NODE,
     NONE,
-    NUMBER,
     RULE,
     RULE_REQUIRES,
     SLOT,
     VARIANT,
-    VERSION,
     VIEW,
     LeafKind,
     LinkKind,
@@ -39,7 +35,6 @@ from flagcore.compiler.layout import (
     SlotKind,
     SplitFlag,
     ValueType,
-    ViewFlag,
     ViewKind,
 )
 from flagcore.compiler.memos import MemoKey, MemoTable, memo_words
@@ -60,22 +55,7 @@ from flagcore.compiler.select import (
     Text,
     VersionConstant,
 )
-from flagcore.compiler.tables import build_table
-from flagcore.compiler.views import (
-    NOW,
-    AddressCut,
-    AddressView,
-    AffixView,
-    BooleanView,
-    NumberView,
-    PresenceView,
-    SetView,
-    TextView,
-    TimeView,
-    VersionKey,
-    VersionView,
-    View,
-)
+from flagcore.compiler.views import NOW, SetView, View
 from flagcore.model.tree import Path, flat_key
 from flagcore.terms import FlagType
 
@@ -89,7 +69,6 @@ _VALUE_TYPES = {
     FlagType.OBJECT: ValueType.OBJECT,
 }
 _ON_OFF = ("off", "on")
-_WORD = (1 << 64) - 1
 
 
 class Header(NamedTuple):
@@ -154,7 +133,7 @@ class _Emitter:
             "links": b"".join(LINK.pack(kind, *self._pool.text(name.encode()), 0) for kind, name in self._links),
         }
         key = self._pool.text(self._header.key.encode())
-        metadata = self._pool.text(_json(self._header.metadata))
+        metadata = self._pool.text(encode_json(self._header.metadata))
         body = b"".join(parts.values()) + self._pool.finish()
         return self._pack_header(HEADER_SIZE + len(body), offsets, key, metadata) + body
 
@@ -185,7 +164,8 @@ class _Emitter:
 
     def _number_view(self, operation: Operation, view: View | None, automaton: bytes | None) -> None:
         key = _memo_key(operation)
-        assert key is not None and operation.path is not None
+        assert key is not None
+        assert operation.path is not None
         if key not in self._views:
             self._views[key] = (len(self._views), _ViewRecord(operation.path, key, view, automaton))
             if isinstance(view, SetView):
@@ -267,7 +247,7 @@ class _Emitter:
         """Return a node's immediate, pool and length."""
         match operation.content:
             case None:
-                return _bits(operation.immediate), 0, 0
+                return word_bits(operation.immediate), 0, 0
             case Text(text):
                 return (int.from_bytes(text, "little") if len(text) <= 8 else 0, *self._pool.text(text))
             case InlineSet(blob):
@@ -275,9 +255,9 @@ class _Emitter:
             case LinkedSet(name):
                 return 0, 0, self._link(LinkKind.SET, name)
             case VersionConstant(key):
-                return 0, self._pool.add(self._version(key), 8), 0
+                return 0, self._pool.add(encode_version(key, self._pool), 8), 0
             case Ranges(ranges):
-                return 0, self._pool.add(_inclusive(ranges), 8), len(ranges)
+                return 0, self._pool.add(encode_ranges(ranges), 8), len(ranges)
             case Match(_, mask):
                 return mask, 0, self._view_number(operation)
             case Gate(salt, threshold):
@@ -366,11 +346,11 @@ class _Emitter:
             case FlagType.STRING:
                 content = str(value).encode()
             case FlagType.OBJECT:
-                content = _json(value)
+                content = encode_json(value)
             case FlagType.FLOAT:
-                scalar = _bits(float(value))  # type: ignore[arg-type]
+                scalar = word_bits(float(value))  # type: ignore[arg-type]
             case _:
-                scalar = _bits(int(value))  # type: ignore[call-overload]
+                scalar = word_bits(int(value))  # type: ignore[call-overload]
         return VARIANT.pack(*self._pool.text(name.encode()), *self._pool.text(content), scalar, variant_identity(name))
 
     # -- views
@@ -383,62 +363,10 @@ class _Emitter:
             return VIEW.pack(ViewKind.AUTOMATON, 0, slot, 0, data, 0, NONE, memo, 0, 0)
         view = record.view
         assert view is not None
-        kind, flags, table, count = _TABLES[type(view)](self, view)
-        data = 0 if table is None else self._pool.add(table, 8)
+        table = encode_view(view, self._pool)
+        data = 0 if table.data is None else self._pool.add(table.data, 8)
         link = self._link(LinkKind.SET, view.name) if isinstance(view, SetView) else NONE
-        return VIEW.pack(kind, flags, slot, view.classes, data, count, link, memo, 0, 0)
-
-    def table_plain(self, view: View) -> tuple[ViewKind, int, bytes | None, int]:
-        kinds = {PresenceView: ViewKind.PRESENCE, BooleanView: ViewKind.BOOLEAN, SetView: ViewKind.SET}
-        return kinds[type(view)], 0, None, 0
-
-    def table_text(self, view: TextView) -> tuple[ViewKind, int, bytes, int]:
-        values = {text: 3 + index for index, text in enumerate(view.constants)}
-        table = build_table(values, fold=view.fold)
-        return ViewKind.TEXT, ViewFlag.FOLD if view.fold else 0, table, len(view.constants)
-
-    def table_number(self, view: NumberView) -> tuple[ViewKind, int, bytes, int]:
-        records = (NUMBER.pack(_bits(number), isinstance(number, float), 0) for number in view.constants)
-        return ViewKind.NUMBER, 0, b"".join(records), len(view.constants)
-
-    def table_version(self, view: VersionView) -> tuple[ViewKind, int, bytes, int]:
-        return ViewKind.VERSION, 0, b"".join(map(self._version, view.constants)), len(view.constants)
-
-    def table_time(self, view: TimeView) -> tuple[ViewKind, int, bytes, int]:
-        return ViewKind.TIME, 0, pack(f"<{len(view.constants)}q", *view.constants), len(view.constants)
-
-    def table_address(self, view: AddressView) -> tuple[ViewKind, int, bytes, int]:
-        return ViewKind.ADDRESS, 0, b"".join(map(_address, view.constants)), len(view.constants)
-
-    def table_affix(self, view: AffixView) -> tuple[ViewKind, int, bytes, int]:
-        records: list[bytes] = []
-        around: list[int] = []
-        for index, text in enumerate(view.constants):
-            while around and not text.startswith(view.constants[around[-1]]):
-                around.pop()
-            records.append(AFFIX.pack(*self._pool.text(text), around[-1] if around else NONE, 0))
-            around.append(index)
-        kind = ViewKind.SUFFIX if view.suffix else ViewKind.PREFIX
-        return kind, ViewFlag.FOLD if view.fold else 0, b"".join(records), len(records)
-
-    def _version(self, key: VersionKey) -> bytes:
-        major, minor, patch, _, identifiers = key
-        words = [text if is_word else str(number) for is_word, number, text in identifiers]
-        pre = self._pool.text(".".join(words).encode())
-        return VERSION.pack(major, minor, patch, *pre, _packed_version(key))
-
-
-_TABLES: dict[type[View], Callable[..., tuple[ViewKind, int, bytes | None, int]]] = {
-    PresenceView: _Emitter.table_plain,
-    BooleanView: _Emitter.table_plain,
-    SetView: _Emitter.table_plain,
-    TextView: _Emitter.table_text,
-    NumberView: _Emitter.table_number,
-    VersionView: _Emitter.table_version,
-    TimeView: _Emitter.table_time,
-    AddressView: _Emitter.table_address,
-    AffixView: _Emitter.table_affix,
-}
+        return VIEW.pack(table.kind, table.flags, slot, view.classes, data, table.constants, link, memo, 0, 0)
 
 
 def _memo_key(operation: Operation) -> MemoKey | None:
@@ -466,33 +394,3 @@ def _reached_leaves(selection: Selection) -> list[int]:
 def _outcomes(leaf: Leaf) -> int:
     """A split ends in one of its variants, or without a subject."""
     return 1 if leaf.race is None else len(leaf.race.weights) + 1
-
-
-def _bits(number: int | float) -> int:
-    """Return an int64 or double as 64 unsigned bits."""
-    if isinstance(number, float):
-        return int.from_bytes(pack("<d", number), "little")
-    return int(number) & _WORD
-
-
-def _json(value: object) -> bytes:
-    """Return canonical JSON: sorted keys, no blanks, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _address(cut: AddressCut) -> bytes:
-    family, number = cut
-    return ADDRESS.pack(number >> 64, number & _WORD, family, 0)
-
-
-def _inclusive(ranges: Sequence[tuple[AddressCut, AddressCut]]) -> bytes:
-    """Return FcAddress pairs, first and last."""
-    packed = []
-    for low, high in ranges:
-        last = high[1] - 1 if high[0] == low[0] else (1 << (32 if low[0] == 4 else 128)) - 1
-        packed += [_address(low), _address((low[0], last))]
-    return b"".join(packed)
-
-
-def _packed_version(key: VersionKey) -> int:
-    return 0

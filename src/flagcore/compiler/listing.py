@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from typing import TypedDict
 
-import msgspec
-
 from flagcore.compiler.constants_text import (
     address_range_text,
     class_text,
@@ -19,7 +17,7 @@ from flagcore.compiler.layout import LEAF_BIT, LeafKind, LinkKind, NodeFlag, Op,
 from flagcore.compiler.plan import LeafReason
 from flagcore.compiler.reader import LeafRecord, NodeRecord, ProgramReader, VariantRecord, signed, to_double
 from flagcore.model.expression_print import print_path
-from flagcore.snapshot.objects import DebugFlag
+from flagcore.snapshot.codec import decode_debug
 
 __all__ = ["Listing", "listing", "listing_data"]
 
@@ -124,7 +122,7 @@ def _leaf_line(leaf: LeafListing) -> str:
 class _Lister:
     def __init__(self, program: ProgramReader, debug: bytes | None) -> None:
         self._program = program
-        self._debug = None if debug is None else msgspec.msgpack.decode(debug, type=DebugFlag)
+        self._debug = None if debug is None else decode_debug(debug)
 
     def data(self) -> Listing:
         program = self._program

@@ -74,6 +74,7 @@ class LeafRecord(NamedTuple):
     rule: str | None  # id, "requires:<flag>", or None
     variant: str | None
     weights: dict[str, int]  # of a split
+    seed: int
     outcome: int
     slot: int
     memo: int
@@ -300,13 +301,13 @@ class ProgramReader:
         return tuple(names)
 
     def _leaf(self, fields: tuple[int, ...]) -> LeafRecord:
-        kind, reason, flags, _, rule, variant, count, _, outcome, slot, memo = fields
+        kind, reason, flags, _, rule, variant, count, seed, outcome, slot, memo = fields
         weights: dict[str, int] = {}
         if kind == LeafKind.SPLIT:
             packed = self._bytes(variant, CONTESTANT.size * count)
             weights = {self.variants[index].name: weight for index, weight, _ in CONTESTANT.iter_unpack(packed)}
         name = self.variants[variant].name if kind == LeafKind.VARIANT else None
-        return LeafRecord(LeafKind(kind), reason, flags, self._rule(rule), name, weights, outcome, slot, memo)
+        return LeafRecord(LeafKind(kind), reason, flags, self._rule(rule), name, weights, seed, outcome, slot, memo)
 
     def _rule(self, rule: int) -> str | None:
         if rule == NONE:

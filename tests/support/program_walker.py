@@ -1,0 +1,273 @@
+"""Programs walked as kernel.h describes their nodes, in plain Python: the judge of what the compiler emits.
+
+Values are Python's: None is missing or null. Slow and simple; nothing of the kernel or the compiler's graph is used.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+from flagcore.bucketing import bucket, choose, subject_bytes, variant_identity, xxh64
+from flagcore.compiler.layout import LEAF_BIT, LeafKind, LinkKind, NodeFlag, Op, ViewKind
+from flagcore.compiler.reader import LeafRecord, NodeRecord, ProgramReader, signed, to_double
+from flagcore.model.literals import parse_address, parse_time, parse_version, precedence
+from tests.support.automaton_runner import run_automaton
+from tests.support.table_reader import look_up, member
+
+__all__ = ["Ending", "Walker"]
+
+Path = tuple[str, ...]
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
+_MICROSECOND = timedelta(microseconds=1)
+_INT64 = range(-(1 << 63), 1 << 63)
+
+
+class Ending(NamedTuple):
+    """How a walk ended."""
+
+    leaf: LeafRecord
+    variant: str | None
+    steps: int
+    nodes: tuple[int, ...]
+
+
+@dataclass
+class Walker:
+    """Walks the programs of one snapshot for one context at one moment."""
+
+    programs: Mapping[str, bytes]
+    value_sets: Mapping[str, bytes]
+    context: Mapping[str, object]
+    moment: int = 0
+    outcomes: dict[str, str | None] = field(default_factory=dict)
+
+    def evaluate(self, key: str) -> Ending:
+        """Walk the program of a flag."""
+        return self.walk(ProgramReader(self.programs[key]))
+
+    def walk(self, program: ProgramReader, entry: int | None = None) -> Ending:
+        """Walk from ``entry``, the program's own by default."""
+        at = program.entry if entry is None else entry
+        seen: list[int] = []
+        while not at & LEAF_BIT:
+            assert not seen or at > seen[-1], "exits point forward"
+            seen.append(at)
+            at = self._step(program, program.nodes[at])
+        assert len(seen) <= program.step_bound
+        leaf = program.leaves[at ^ LEAF_BIT]
+        return Ending(leaf, self._variant(program, leaf), len(seen), tuple(seen))
+
+    def _variant(self, program: ProgramReader, leaf: LeafRecord) -> str | None:
+        if leaf.kind is not LeafKind.SPLIT:
+            return leaf.variant
+        subject = subject_bytes(self._value(program, leaf.slot))
+        if subject is None:
+            return None
+        base = "percent" if leaf.flags & 1 else "split"
+        return choose(xxh64(subject, leaf.seed), leaf.weights, base)
+
+    def _step(self, program: ProgramReader, node: NodeRecord) -> int:
+        if node.op is Op.SWITCH:
+            number = self.view_class(program, node.length)
+            return next(exit_ for low, high, exit_ in program.switch_exits(node) if low <= number < high)
+        answer = self._answer(program, node)
+        return {True: node.on_true, False: node.on_false, None: node.on_unknown}[answer]
+
+    def _value(self, program: ProgramReader, slot: int) -> object:
+        path = program.slots[slot]
+        if path == ("now",):
+            return _EPOCH + timedelta(microseconds=self.moment)
+        flat = ".".join(path)
+        if flat in self.context:
+            return self.context[flat]
+        found: object = self.context
+        for name in path:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
+    def _answer(self, program: ProgramReader, node: NodeRecord) -> bool | None:
+        if node.op is Op.REQUIRES:
+            kind, flag = program.links[node.immediate]
+            assert kind is LinkKind.PROGRAM
+            variant = self.evaluate(flag).variant if flag in self.programs else None
+            return variant is not None and variant_identity(variant) in program.identities(node)
+        if node.op is Op.CLASS:
+            number = self.view_class(program, node.length)
+            return any(low <= number < high for low, high in program.class_runs(node))
+        value = self._value(program, node.slot)
+        if node.op is Op.HAS:
+            return value is not None
+        if node.op is Op.BUCKETABLE:
+            return subject_bytes(value) is not None
+        return None if value is None else _compare(self, program, node, value)
+
+    def set_blob(self, program: ProgramReader, node: NodeRecord) -> bytes:
+        """The value set of IN and CONTAINS."""
+        if node.flags & NodeFlag.LINK:
+            return self.value_sets[program.links[node.length][1]]
+        return _inline_set(program, node.pool)
+
+    def view_class(self, program: ProgramReader, number: int) -> int:
+        """The class of a view with a table."""
+        view = program.views[number]
+        value = self._value(program, view.slot)
+        return 0 if value is None else _classify(self, program, number, value)
+
+
+def _inline_set(program: ProgramReader, offset: int) -> bytes:
+    (size,) = struct.unpack_from("<I", program.data, offset + 8)
+    return program.data[offset : offset + size]
+
+
+def _text(value: object) -> bytes | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        return None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return None
+    return value if isinstance(value, float) or value in _INT64 else None
+
+
+def _time(value: object) -> int | None:
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // _MICROSECOND if value.tzinfo else None
+    return parse_time(value) if _text(value) is not None else None
+
+
+def _version(value: object) -> tuple[object, ...] | None:
+    version = parse_version(value) if isinstance(value, str) else None
+    return None if version is None else precedence(version)
+
+
+def _parsed(text: str) -> tuple[object, ...]:
+    version = _version(text)
+    assert version is not None
+    return version
+
+
+def _ordered(node: NodeRecord, value: object, constant: object) -> bool | None:
+    if value is None:
+        return None
+    outcome = NodeFlag.LT if value < constant else NodeFlag.EQ if value == constant else NodeFlag.GT  # type: ignore[operator]
+    return bool(node.flags & outcome)
+
+
+def _member(blob: bytes, value: object) -> bool | None:
+    text = value if _text(value) is not None else None
+    plain = value if isinstance(value, bool) else text if isinstance(value, str) else _number(value)
+    return None if plain is None else member(blob, plain)  # type: ignore[arg-type]
+
+
+def _compare(walker: Walker, program: ProgramReader, node: NodeRecord, value: object) -> bool | None:  # noqa: PLR0911
+    folded = bool(node.flags & NodeFlag.FOLD)
+    text = _text(value)
+    text = text.lower() if folded and text is not None else text
+    match node.op:
+        case Op.BOOLEAN:
+            return value if isinstance(value, bool) else None
+        case Op.TEXT | Op.PREFIX | Op.SUFFIX:
+            constant = program.text(node).encode()
+            assert not folded or constant == constant.lower()
+            if node.op is Op.TEXT and len(constant) <= 8:
+                assert node.immediate == int.from_bytes(constant, "little")
+            how = {Op.TEXT: bytes.__eq__, Op.PREFIX: bytes.startswith, Op.SUFFIX: bytes.endswith}[node.op]
+            return None if text is None else bool(how(text, constant))
+        case Op.IN:
+            return _member(walker.set_blob(program, node), value)
+        case Op.CONTAINS:
+            if not isinstance(value, list | tuple | set | frozenset):
+                return None
+            return any(_member(walker.set_blob(program, node), element) is True for element in value)
+        case Op.NUMBER:
+            double = node.flags & NodeFlag.DOUBLE
+            return _ordered(node, _number(value), to_double(node.immediate) if double else signed(node.immediate))
+        case Op.VERSION:
+            return _ordered(node, _version(value), _parsed(program.versions(node.pool, 1)[0]))
+        case Op.TIME:
+            return _ordered(node, _time(value), signed(node.immediate))
+        case Op.ADDRESS:
+            address = parse_address(value) if text is not None else None  # type: ignore[arg-type]
+            edges = program.addresses(node.pool, 2 * node.length)
+            assert edges == sorted(edges)
+            pairs = zip(edges[::2], edges[1::2], strict=True)
+            return None if address is None else any(first <= address <= last for first, last in pairs)
+        case Op.MATCH:
+            return None if text is None else bool(_mask(program, node.length, text) & node.immediate)
+        case Op.GATE:
+            subject = subject_bytes(value)
+            return None if subject is None else bucket(xxh64(subject, node.immediate)) < node.pool
+    raise AssertionError(node.op)
+
+
+def _mask(program: ProgramReader, number: int, text: bytes) -> int:
+    view = program.views[number]
+    assert view.kind is ViewKind.AUTOMATON
+    (size,) = struct.unpack_from("<I", program.data, view.data)
+    return run_automaton(program.data[view.data : view.data + size], text)
+
+
+def _position(constants: list[object], value: object) -> int:
+    """The class of a value among ascending constants: gap, point, gap, ..."""
+    if value is None:
+        return 1
+    for index, constant in enumerate(constants):
+        if value == constant:
+            return 3 + 2 * index
+        if value < constant:  # type: ignore[operator]
+            return 2 + 2 * index
+    return 2 + 2 * len(constants)
+
+
+def _classify(walker: Walker, program: ProgramReader, number: int, value: object) -> int:  # noqa: PLR0911
+    view = program.views[number]
+    text = _text(value)
+    text = text.lower() if text is not None and view.flags else text
+    match view.kind:
+        case ViewKind.PRESENCE:
+            return 2
+        case ViewKind.BOOLEAN:
+            return (3 if value else 2) if isinstance(value, bool) else 1
+        case ViewKind.TEXT:
+            return 1 if text is None else look_up(program.data[view.data :], text) or 2
+        case ViewKind.NUMBER:
+            return _position(list(program.numbers(view)), _number(value))
+        case ViewKind.VERSION:
+            texts = program.versions(view.data, view.constants)
+            return _position([_parsed(text) for text in texts], _version(value))
+        case ViewKind.TIME:
+            return _position(list(program.times(view)), _time(value))
+        case ViewKind.ADDRESS:
+            address = parse_address(str(value)) if text is not None else None
+            cuts = program.addresses(view.data, view.constants)
+            assert cuts == sorted(set(cuts))
+            return 1 if address is None else 2 + sum(cut <= address for cut in cuts)
+        case ViewKind.PREFIX | ViewKind.SUFFIX:
+            return 1 if text is None else _affix_class(program, number, text)
+        case ViewKind.SET:
+            blob = walker.value_sets[program.links[view.link][1]]
+            found = _member(blob, value)
+            return 1 if found is None else 3 if found else 2
+    raise AssertionError(view.kind)
+
+
+def _affix_class(program: ProgramReader, number: int, text: bytes) -> int:
+    view = program.views[number]
+    text = text[::-1] if view.kind is ViewKind.SUFFIX else text
+    records = struct.iter_unpack("<IIII", program.data[view.data : view.data + 16 * view.constants])
+    constants = [(program.data[offset : offset + length], parent) for offset, length, parent, _ in records]
+    assert [constant for constant, _ in constants] == sorted({constant for constant, _ in constants})
+    for index, (constant, parent) in enumerate(constants):
+        shorter = [i for i, (other, _) in enumerate(constants[:index]) if constant.startswith(other)]
+        assert parent == (max(shorter, default=0xFFFFFFFF) if shorter else 0xFFFFFFFF)
+    fits = [index for index, (constant, _) in enumerate(constants) if text.startswith(constant)]
+    return 3 + max(fits, key=lambda index: len(constants[index][0])) if fits else 2
