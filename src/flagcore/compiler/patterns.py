@@ -5,7 +5,7 @@ A blob (layout: kernel.h) reports a mask of up to 64 bits; ``AutomatonBlob.bits[
 any of them matches (``contains ["a", "b"]``). Such a test may be spread over several blobs: it holds when *any* blob that
 names its number reports it. One number stands at most once in a blob.
 
-Patterns share an automaton while their union stays small; otherwise the list is halved, and each pattern may have the
+Patterns share an automaton while their union stays small; otherwise the list is cut up, and each pattern may have the
 whole budget for itself before it is refused. Many literal texts go into automata of their own (Aho-Corasick).
 """
 
@@ -27,6 +27,8 @@ __all__ = ["AutomatonBlob", "AutomatonLimits", "AutomatonTooLarge", "Needle", "P
 
 _MASK_BITS = 64
 _FEW_BYTES = 256  # so much literal text is built together with patterns
+_MANY = 8  # tests that are cut into four, fewer are halved
+_SPARE = 64  # states that a shared automaton may have in any case
 _HEADER = struct.Struct("<6I2Q")
 
 
@@ -59,6 +61,7 @@ class AutomatonLimits(msgspec.Struct, frozen=True, kw_only=True):
     states: int = 10_000  # of a pattern's deterministic automaton
     work: int = 2_000_000  # units of about 0.2 us
     shared_states: int = 2_000  # the same for several patterns in one
+    shared_growth: int = 8  # and at most so many for each state of their nondeterministic automaton: size stays linear
     shared_work: int = 400_000
     size: int = 4 * 1024 * 1024  # bytes of one blob
 
@@ -102,32 +105,38 @@ def build_automata(tests: Sequence[Needle | PatternTest], limits: AutomatonLimit
 
 
 class _Builder:
-    """Builds automata from lists of tests, halving a list that does not fit."""
+    """Builds automata from lists of tests, cutting up a list that does not fit."""
 
     def __init__(self, limits: AutomatonLimits) -> None:
         self.limits = limits
 
     def split(self, tests: list[_Indexed], build: _Build) -> list[AutomatonBlob]:
-        """Return the blobs for ``tests``, as few as the limits allow by halving."""
-        if not tests:
-            return []
+        """Return the blobs for ``tests``, in groups of what one mask can hold."""
+        groups: list[list[_Indexed]] = []
+        bits: set[int] = set()
+        for index, test in tests:
+            if not groups or len(bits | {test.bit}) > _MASK_BITS:
+                groups.append([])
+                bits = set()
+            groups[-1].append((index, test))
+            bits.add(test.bit)
+        return [blob for group in groups for blob in self.fit(group, build)]
+
+    def fit(self, tests: list[_Indexed], build: _Build) -> list[AutomatonBlob]:
+        """Return one blob for all the tests, or as many as it takes to stay within the limits."""
         bits = tuple(dict.fromkeys(test.bit for _, test in tests))
         try:
-            return [AutomatonBlob(self.encoded(build, tests, bits), bits)]
+            data = _encode(minimise(build(tests, {bit: 1 << index for index, bit in enumerate(bits)})))
+            if len(data) <= self.limits.size:
+                return [AutomatonBlob(data, bits)]
+            reason = f"it needs {len(data):,} bytes; at most {self.limits.size:,} are allowed"
         except TooManyStatesError as error:
-            if len(tests) == 1:
-                raise AutomatonTooLarge(tests[0][0], str(error)) from error
-        half = len(tests) // 2
-        return self.split(tests[:half], build) + self.split(tests[half:], build)
-
-    def encoded(self, build: _Build, tests: list[_Indexed], bits: tuple[int, ...]) -> bytes:
-        """Return one blob for all the tests, or raise TooManyStatesError."""
-        if len(bits) > _MASK_BITS:
-            raise TooManyStatesError(f"more than {_MASK_BITS} tests")
-        data = _encode(minimise(build(tests, {bit: 1 << index for index, bit in enumerate(bits)})))
-        if len(data) > self.limits.size:
-            raise TooManyStatesError(f"it needs {len(data):,} bytes; at most {self.limits.size:,} are allowed")
-        return data
+            reason = str(error)
+        if len(tests) == 1:
+            raise AutomatonTooLarge(tests[0][0], reason)
+        step = -(-len(tests) // (4 if len(tests) > _MANY else 2))  # unions that explode do so at much smaller numbers
+        parts = [tests[first : first + step] for first in range(0, len(tests), step)]
+        return [blob for part in parts for blob in self.fit(part, build)]
 
     def search(self, tests: list[_Indexed], masks: dict[int, int]) -> Dfa:
         """Build patterns and texts by subset construction."""
@@ -139,9 +148,12 @@ class _Builder:
             else:
                 entries.append(nfa.pattern(test.tree, masks[test.bit]))
         nfa.search(entries)
+        limits = self.limits
         if len(tests) == 1:
-            return determinise(nfa, self.limits.states, self.limits.work)
-        return determinise(nfa, self.limits.shared_states, self.limits.shared_work)
+            return determinise(nfa, limits.states, limits.work)
+        return determinise(
+            nfa, min(limits.shared_states, limits.shared_growth * len(nfa.states) + _SPARE), limits.shared_work
+        )
 
     def trie(self, tests: list[_Indexed], masks: dict[int, int]) -> Dfa:
         """Build texts that are all folded or all not."""
