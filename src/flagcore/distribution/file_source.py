@@ -7,15 +7,17 @@ long as anybody can ask the engine, ends with it, and is started anew in a forke
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
 import weakref
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from flagcore.distribution.loading import AuthoredFiles, Cancelled, CompiledFile, Loadable
 from flagcore.distribution.source import Source, SourceState, log
-from flagcore.distribution.watching import Fingerprint, Watcher, fingerprint
+from flagcore.distribution.watching import Fingerprint, Stop, Watcher, fingerprint
 from flagcore.errors import FlagcoreError, FlagSetError, Problem
 from flagcore.snapshot.codec import SUFFIX
 from flagcore.terms import ProviderStatus
@@ -51,14 +53,13 @@ class FileSource(Source):
         self._files: Loadable = CompiledFile(path) if path.endswith(SUFFIX) else AuthoredFiles(path)
         self._debounce, self._interval = debounce, poll_interval
         self._swapping = threading.Lock()  # held by a fork as well, so that no child inherits half a swap
-        self._stop = threading.Event()
+        self._stop = Stop(self._engine)
         self._thread: threading.Thread | None = None
         self._fingerprint: Fingerprint = {}
         self._logged: str | None = None
         self._retry_at = 0.0
         self._load()
         if watch:
-            weakref.finalize(engine, self._end_thread)  # also at exit: no thread may be in native code by then
             self._start_thread()
             _watching.add(self)
 
@@ -76,13 +77,15 @@ class FileSource(Source):
 
     def _load(self) -> frozenset[str]:
         """Read the files and serve them; returns the changed keys. Whatever is wrong with them is raised."""
+        snapshot: Snapshot | None = None
         for _ in range(ATTEMPTS):
-            self._fingerprint = fingerprint(self._files.paths())
+            before = self._fingerprint = fingerprint(self._files.paths())
             loaded = self._files.load(self._stop.is_set)
-            before, self._fingerprint = self._fingerprint, fingerprint(self._files.paths())
-            if before.items() <= self._fingerprint.items():
+            snapshot = loaded.snapshot or snapshot
+            self._fingerprint = fingerprint(self._files.paths())
+            if _is_steady(before, self._fingerprint, loaded.files):
                 break
-        changed = frozenset() if loaded.snapshot is None else self._swap(loaded.snapshot)
+        changed = frozenset() if snapshot is None else self._swap(snapshot)
         self._logged = None
         problems = (*loaded.problems, *self._degraded())
         self._settle(SourceState(ProviderStatus.READY, problems, None, time.monotonic()))
@@ -112,24 +115,27 @@ class FileSource(Source):
 
     def _follow(self, delay: float = 0.0) -> None:
         self._stop.wait(delay)
-        for _ in Watcher(self.path, self._interval, self._stop).ticks():
+        for _ in Watcher(self.path, self._interval, self._stop, self._is_changed).changes():
             try:
-                self._look()
+                self._rest()
+                if not self._stop.is_set():
+                    self._announce(self._load())
             except Cancelled:
                 return
             except Exception as error:  # noqa: BLE001 - unforeseen ones too: the thread never dies, the flags stay
                 self._fail(error)
 
-    def _look(self) -> None:
-        if fingerprint(self._files.paths()) == self._fingerprint:
-            if self.state.status is ProviderStatus.READY:
-                self._settle(SourceState(ProviderStatus.READY, self.state.problems, None, time.monotonic()))
-                return
-            if time.monotonic() < self._retry_at:
-                return
-        self._rest()
-        if not self._stop.is_set():
-            self._announce(self._load())
+    def _is_changed(self) -> bool:
+        """Look at the files; a broken set counts as changed again from time to time."""
+        try:
+            if fingerprint(self._files.paths()) != self._fingerprint:
+                return True
+        except OSError:
+            return True  # loading tells what is wrong
+        if self.state.status is ProviderStatus.READY:
+            self._settle(SourceState(ProviderStatus.READY, self.state.problems, None, time.monotonic()))
+            return False
+        return time.monotonic() >= self._retry_at
 
     def _rest(self) -> None:
         """Wait until the files have not changed for the debounce time."""
@@ -159,8 +165,13 @@ class FileSource(Source):
         self._swapping = threading.Lock()
         self._changed = threading.Condition()
         if not self._stop.is_set():
-            self._stop = threading.Event()
+            self._stop = Stop(self._engine)
             self._start_thread(FORK_SECONDS)
+
+
+def _is_steady(before: Fingerprint, after: Fingerprint, files: Collection[str]) -> bool:
+    """Return whether nothing changed meanwhile: what only came to be known by reading is no change."""
+    return all(before[path] == stamp if path in before else path in files for path, stamp in after.items())
 
 
 def _as_problem(error: Exception, path: str) -> Problem:
@@ -189,4 +200,11 @@ def _after_fork_in_child() -> None:
         source._renew_after_fork()
 
 
+def _end_all_threads() -> None:
+    """At exit: no thread may be in native code when the interpreter goes."""
+    for source in tuple(_watching):
+        source._end_thread()
+
+
+atexit.register(_end_all_threads)
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -30,6 +30,7 @@ class LoadedSnapshot(msgspec.Struct, frozen=True):
     """What loading gave; ``snapshot`` is None when the flags are those of the previous load."""
 
     snapshot: Snapshot | None
+    files: tuple[str, ...]  # that were read
     problems: tuple[Problem, ...] = ()
 
 
@@ -60,10 +61,10 @@ class CompiledFile:
         """Read the file, if its bytes are new."""
         content = _read(self._path)
         if content == self._content:
-            return LoadedSnapshot(None)
+            return LoadedSnapshot(None, (self._path,))
         snapshot = decode_snapshot(content)
         self._content = content
-        return LoadedSnapshot(snapshot)
+        return LoadedSnapshot(snapshot, (self._path,))
 
 
 class AuthoredFiles:
@@ -106,11 +107,11 @@ class AuthoredFiles:
 
         last = self._last
         if last is not None and flag_set == last.flag_set:
-            return LoadedSnapshot(None, (*warnings, *last.problems))
+            return LoadedSnapshot(None, self._known, (*warnings, *last.problems))
         revision = 1 if last is None else last.snapshot.revision + 1
         compiled = compile_flag_set(flag_set, revision=revision, previous=last, progress=progress)
         self._last = compiled
-        return LoadedSnapshot(compiled.snapshot, (*warnings, *compiled.problems))
+        return LoadedSnapshot(compiled.snapshot, self._known, (*warnings, *compiled.problems))
 
 
 def _blamed(path: str, problems: Iterable[Problem]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class Source:
         self._engine = weakref.ref(engine)
         self.state = SourceState()
         self._changed = threading.Condition()
+        self._closed = False
         self._change_listeners: list[Callable[[frozenset[str]], None]] = []
         self._status_listeners: list[Callable[[ProviderStatus], None]] = []
 
@@ -75,7 +76,7 @@ class Source:
         if (engine := self._engine()) is not None:
             engine.close()
         self.waits = False
-        self._settle(SourceState())
+        self._settle(SourceState(), final=True)
 
     @property
     def _has_data(self) -> bool:
@@ -86,9 +87,12 @@ class Source:
         engine = self._engine()
         return frozenset() if engine is None else engine.load(snapshot)
 
-    def _settle(self, state: SourceState) -> None:
-        """Make ``state`` the state, and say so where the status is a new one."""
+    def _settle(self, state: SourceState, *, final: bool = False) -> None:
+        """Make ``state`` the state, and say so where the status is a new one; after a final one nothing changes."""
         with self._changed:
+            if self._closed:
+                return
+            self._closed = final
             previous, self.state = self.state, state
             self._changed.notify_all()
         if previous.status is not state.status:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
-__all__ = ["Fingerprint", "Watcher", "fingerprint"]
+__all__ = ["Fingerprint", "Stop", "Watcher", "fingerprint"]
 
 Stamp = tuple[int, int, int, int, int] | None
 Fingerprint = dict[str, Stamp]
 """Path -> what ``stat`` says of the file behind it, None where there is none."""
 
 LOOK_SHARE = 50  # looking at the files takes at most one part in this many of the time
+SECOND_LOOK = 0.2  # seconds after an announcement: files in a new folder are not announced until it is watched, too
 STEP = 50  # milliseconds between the announcer's own looks at its queue
 
 
@@ -35,50 +37,80 @@ def _stamp(path: str) -> Stamp:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
 
+class Stop:
+    """Says when to end: when told to, and when ``owner`` is referenced by nobody any more.
+
+    The owner's death is asked for, not told: a finalizer may run in the middle of anything, and must not take a lock.
+    """
+
+    def __init__(self, owner: weakref.ref[Any]) -> None:
+        self._owner = owner
+        self._told = threading.Event()
+
+    def set(self) -> None:
+        """Tell to end."""
+        self._told.set()
+
+    def is_set(self) -> bool:
+        """Return whether to end."""
+        return self._told.is_set() or self._owner() is None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until told, at most ``seconds``; returns whether to end."""
+        self._told.wait(seconds)
+        return self.is_set()
+
+
 class _Announcer(Protocol):
     """What watchfiles' RustNotify offers."""
 
-    def watch(self, debounce_ms: int, step_ms: int, timeout_ms: int, stop_event: threading.Event) -> object: ...
+    def watch(self, debounce_ms: int, step_ms: int, timeout_ms: int, stop_event: Stop) -> object: ...
 
     def close(self) -> None: ...
 
 
 class Watcher:
-    """Yields whenever it is time to look at the files: when something was announced, and every ``interval`` seconds."""
+    """Looks at files when something was announced, and every ``interval`` seconds; ``look`` says whether they changed."""
 
-    def __init__(self, root: str, interval: float, stop: threading.Event) -> None:
+    def __init__(self, root: str, interval: float, stop: Stop, look: Callable[[], bool]) -> None:
         self._root = root
         self._interval = interval
         self._stop = stop
+        self._look = look
         self._announcer: _Announcer | None = None
         self._watched: tuple[str, Stamp] | None = None
 
-    def ticks(self) -> Iterator[None]:
-        """Yield until ``stop`` is set; the time that the caller takes stretches the next pause."""
-        spent = 0.0
+    def changes(self) -> Iterator[None]:
+        """Yield at each change until ``stop`` is set; dear looks are taken less often."""
+        pause = self._interval
         try:
             while not self._stop.is_set():
-                self._wait(max(self._interval, spent * LOOK_SHARE))
+                announced = self._wait(pause)
                 if self._stop.is_set():
                     return
                 begun = time.monotonic()
-                yield
-                spent = time.monotonic() - begun
+                changed = self._look()
+                rare = max(self._interval, LOOK_SHARE * (time.monotonic() - begun))
+                pause = min(rare, SECOND_LOOK) if announced else rare
+                if changed:
+                    yield
         finally:
             self._release()
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> bool:
+        """Wait for an announcement, at most ``seconds``; returns whether there was one."""
         announcer, new = self._current()
         if new:
-            return  # what changed before it listened, nobody announces
+            return True  # what changed before it listened, nobody announces
         if announcer is None:
             self._stop.wait(seconds)
-            return
+            return False
         try:
-            announcer.watch(STEP, STEP, int(seconds * 1000) or 1, self._stop)
+            return isinstance(announcer.watch(STEP, STEP, int(seconds * 1000) or 1, self._stop), set)
         except Exception:  # noqa: BLE001 - the announcer broke: look by the clock until it can be made anew
             self._release()
             self._stop.wait(seconds)
+            return False
 
     def _current(self) -> tuple[_Announcer | None, bool]:
         """Return the announcer for the directory that is there now (None: look by the clock), and whether it is new."""
