@@ -26,7 +26,7 @@ def build_value_set(values: Iterable[SetValue], folded: Iterable[str] = ()) -> b
     -0.0 and 0. About 3 us a text.
 
     Raises:
-        ValueError: an integer beyond int64, a NaN, or a text that is not valid Unicode.
+        ValueError: an integer beyond int64, a double that is not finite, or a text that is not valid Unicode.
         TableTooLargeError: the set would pass 4 GiB.
     """
     texts: set[bytes] = set()
@@ -58,8 +58,8 @@ def _is_integer(number: SetValue) -> bool:
         if number not in _INT64:
             raise ValueError(f"{number} is beyond the 64-bit integers")
         return True
-    if math.isnan(float(number)):
-        raise ValueError("NaN is never a member of a set")
+    if not math.isfinite(float(number)):
+        raise ValueError("a number that is not finite cannot be a member of a set")
     return float(number).is_integer() and int(number) in _INT64
 
 
