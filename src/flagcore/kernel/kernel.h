@@ -31,6 +31,7 @@
 #define FC_BUCKETS       1000000u    /* buckets of a gate (bucketing.md 2.4) */
 #define FC_MAX_DEPTH     64u         /* longest chain of prerequisites */
 #define FC_NO_MEMO       0xFFFFu
+#define FC_PROVED_STEPS  1024u       /* up to so many nodes fc_verify computes the longest walk */
 #define FC_SLOT_NOW      0u          /* evaluation slot of the evaluation time; attribute slots count from 1 */
 
 /* ---- values ------------------------------------------------------------------------------------------------- */
@@ -91,7 +92,7 @@ typedef struct { /* 112 bytes */
     uint8_t value_type;   /* FC_VALUE_* */
     uint16_t flags;       /* 0 */
     uint32_t entry;       /* exit value: where the walk starts; a leaf for a static flag */
-    uint32_t step_bound;  /* no walk visits more nodes */
+    uint32_t step_bound;  /* no walk visits more nodes; node_count where that is more than FC_PROVED_STEPS */
     uint32_t node_count;  /* nodes start at byte 112 */
     uint32_t leaf_offset, leaf_count;
     uint32_t slot_offset, slot_count;       /* slot_count <= 65535 */
@@ -159,9 +160,10 @@ typedef struct { /* 32 bytes */
     uint32_t variant;  /* FC_LEAF_VARIANT: index into variants; FC_LEAF_SPLIT: offset (8-aligned) of FcContestant[count] */
     uint32_t count;    /* FC_LEAF_SPLIT: contestants, 2.. */
     uint64_t seed;     /* FC_LEAF_SPLIT: XXH64(salt, domain) */
-    uint32_t outcome;  /* first outcome; outcomes of different leaves do not overlap */
+    uint32_t outcome;  /* first outcome; outcomes count up with the leaves, without gaps, to outcome_count */
     uint16_t slot;     /* FC_LEAF_SPLIT: attribute to bucket by */
-    uint16_t memo;     /* FC_LEAF_SPLIT: memo word of the hash, shared with gates of the same (slot, seed); or FC_NO_MEMO */
+    uint16_t memo;     /* FC_LEAF_SPLIT: memo word of the hash, shared with gates of the same (slot, seed); or FC_NO_MEMO.
+                          A memo word has one owner: one view, or the hashes of one (slot, seed) */
 } FcLeaf;
 
 typedef struct { /* 16 bytes; sorted by variant name in UTF-8 order, so that the first minimum wins ties */
@@ -317,7 +319,7 @@ enum { /* FcNode.flags */
 typedef struct { /* 32 bytes */
     uint8_t op;         /* FC_OP_* */
     uint8_t flags;      /* FC_NODE_* */
-    uint16_t slot;      /* index into slots, < slot_count (0 for REQUIRES) */
+    uint16_t slot;      /* index into slots, < slot_count (0 for REQUIRES); of MATCH, CLASS and SWITCH the view's slot */
     uint32_t on_true;   /* exits: a node index greater than this node's own, or FC_LEAF | leaf index */
     uint32_t on_false;
     uint32_t on_unknown;
@@ -366,7 +368,14 @@ typedef struct {
 
 /* ---- public C interface -------------------------------------------------------------------------------------- */
 
-enum { FC_OK = 0 /* other status codes: see fc_status_text */ };
+enum { /* status: what fc_verify, fc_verify_set and fc_link found wrong; fc_status_text says it in words */
+    FC_OK = 0,
+    FC_BAD_ALIGNMENT, FC_BAD_SIZE, FC_BAD_MAGIC, FC_BAD_FORMAT, FC_BAD_HEADER, FC_BAD_PART, FC_BAD_KEY, FC_BAD_SLOT,
+    FC_BAD_VARIANT, FC_BAD_RULE, FC_BAD_LINK, FC_BAD_LEAF, FC_BAD_SPLIT, FC_BAD_OUTCOME, FC_BAD_VIEW, FC_BAD_CONSTANT,
+    FC_BAD_TABLE, FC_BAD_SET, FC_BAD_AUTOMATON, FC_BAD_MEMO, FC_BAD_NODE, FC_BAD_EXIT, FC_BAD_INTERVALS, FC_BAD_REQUIRES,
+    FC_BAD_STEPS, FC_TOO_COSTLY, FC_NO_SPACE, FC_NAME_TWICE, FC_CYCLE, FC_TOO_DEEP,
+    FC_STATUS_COUNT
+};
 
 #if defined(__GNUC__)
 #define FC_PUBLIC __attribute__((visibility("default")))
@@ -374,7 +383,9 @@ enum { FC_OK = 0 /* other status codes: see fc_status_text */ };
 #define FC_PUBLIC
 #endif
 
-/* Prove a program (8-aligned) sound. FC_OK, or a code whose text fc_status_text gives. About 32 ns for a small flag. */
+/* Prove a program (8-aligned) sound. FC_OK, or a code whose text fc_status_text gives. Linear in its size, also for hostile
+ * bytes: where tables are shared, at most 64 times the size plus a million bytes are read (else FC_TOO_COSTLY). Not proved:
+ * that texts are valid UTF-8, and that tables hold no key twice. */
 FC_PUBLIC uint32_t fc_verify(const uint8_t *program, size_t size);
 /* The same for a value-set object. Linear in its size. */
 FC_PUBLIC uint32_t fc_verify_set(const uint8_t *set, size_t size);

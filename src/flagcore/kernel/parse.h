@@ -144,13 +144,17 @@ FC_INLINE int fc_order_pre(const uint8_t *a, uint32_t an, const uint8_t *b, uint
     }
 }
 
+FC_INLINE int fc_order_parts(const FcVersionParts *a, const FcVersion *b, const uint8_t *program) {
+    int order = fc_order(a->major, b->major);
+    if (!order) order = fc_order(a->minor, b->minor);
+    if (!order) order = fc_order(a->patch, b->patch);
+    return order ? order : fc_order_pre(a->pre, a->pre_length, program + b->pre.offset, b->pre.length);
+}
+
 FC_OUTLINE int fc_order_versions(const FcValue *value, const FcVersion *constant, const uint8_t *program) {
     FcVersionParts parts;
     fc_parse_version(value->u.bytes, value->length, &parts);
-    int order = fc_order(parts.major, constant->major);
-    if (!order) order = fc_order(parts.minor, constant->minor);
-    if (!order) order = fc_order(parts.patch, constant->patch);
-    return order ? order : fc_order_pre(parts.pre, parts.pre_length, program + constant->pre.offset, constant->pre.length);
+    return fc_order_parts(&parts, constant, program);
 }
 
 /* After fc_version_value. */
