@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta, tzinfo
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from flagcore.context import EvaluationContext
+from flagcore.testing.hostile import (
+    Dictionary,
+    Frozen,
+    HostileFloat,
+    HostileInteger,
+    HostileList,
+    HostileText,
+    Raising,
+    RaisingZone,
+    Thing,
+)
 
 FOLDER = Path(__file__).parent.parent / "conformance"
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -54,63 +65,6 @@ def same(one: object, other: object) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))  # type: ignore[arg-type]
     return one == other
-
-
-# --- values of classes that a careless reader would be misled or stopped by ----------------------------------------------
-
-
-def refuse(*_: object, **__: object) -> NoReturn:
-    """Fail loudly: no code of a value's class may run."""
-    raise RuntimeError("code of a value's class ran")
-
-
-def _hostile(base: type, methods: str) -> type:
-    return type(f"Hostile{base.__name__.title()}", (base,), {f"__{name}__": refuse for name in methods.split()})
-
-
-COMPARISONS = "eq ne lt le gt ge hash bool str repr format"
-HostileText = _hostile(str, COMPARISONS + " len iter contains getitem")
-HostileInteger = _hostile(int, COMPARISONS + " int index float abs neg add sub")
-HostileFloat = _hostile(float, COMPARISONS + " int float abs neg add sub trunc")
-HostileList = _hostile(list, COMPARISONS + " len iter contains getitem reversed")
-
-
-class Dictionary(dict[str, object]):
-    """A dict of a class of its own."""
-
-
-class Frozen(Mapping[str, object]):
-    """A mapping that is no dict."""
-
-    def __init__(self, entries: dict[str, object]) -> None:
-        self.entries = entries
-
-    def __getitem__(self, name: str) -> object:
-        return self.entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-
-class Raising(Mapping[str, object]):
-    """A mapping that raises whatever it is asked."""
-
-    get = __getitem__ = __iter__ = __len__ = __contains__ = keys = items = values = refuse  # type: ignore[assignment]
-
-
-class RaisingZone(tzinfo):
-    """A time zone that raises whatever it is asked."""
-
-    utcoffset = dst = tzname = refuse  # type: ignore[assignment]
-
-
-class Thing:
-    """A value of no known kind, which cannot be compared, hashed or shown."""
-
-    __eq__ = __hash__ = __bool__ = __str__ = __len__ = __iter__ = refuse  # type: ignore[assignment]
 
 
 def _subclass(data: object) -> object:
