@@ -98,7 +98,7 @@ def test_inspect_lists_flags(command: Command) -> None:
     assert "revision 9" in out
     assert all(key in out for key in SHOP["flags"])
     assert command("inspect", "flags.json").code == 0
-    assert set(command("inspect", "flags.fcs", "--json").json["programs"]) == set(SHOP["flags"])
+    assert set(command("inspect", "flags.fcs", "--json").json["flags"]) == set(SHOP["flags"])
 
 
 def test_inspect_one_flag(command: Command) -> None:

@@ -136,6 +136,8 @@ def test_compiled_file(command: Command) -> None:
     [
         (["eval"], "which flag"),
         (["explain", "country=DE"], "which flag"),
+        (["eval", "flags.json"], "which flag"),
+        (["eval", "./flags.json", "country=DE"], "which flag"),
         (["eval", "flags.json", "checkout.new", "DE"], "one word too many"),
         (["eval", "flags.json", "checkout.new", "=DE"], "no attribute name"),
         (["eval", "checkout.new", "-c", "{"], "no JSON"),

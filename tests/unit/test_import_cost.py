@@ -11,7 +11,7 @@ from pathlib import Path
 from flagcore.cli import main
 
 AUTHORING = ("flagcore.model", "flagcore.compiler", "flagcore.reference", "flagcore.testing", "flagcore.cli", "yaml")
-HEAVY = ("asyncio", "tomllib", "pathlib", "hypothesis", "argparse", "importlib.metadata", "watchfiles", "decimal")
+HEAVY = ("asyncio", "tomllib", "pathlib", "hypothesis", "argparse", "importlib.metadata", "watchfiles")
 
 
 def modules_after(script: str, *arguments: object) -> set[str]:

@@ -15,6 +15,7 @@ from flagcore.cli.sources import add_cache, add_path
 __all__ = ["Words", "add_words", "read_time", "read_words"]
 
 TARGETING_KEY = "targetingKey"
+SUFFIXES = (".fcs", ".yaml", ".yml", ".json", ".toml")
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -54,10 +55,15 @@ def read_words(arguments: argparse.Namespace, *, wants_flag: bool = True) -> Wor
         names.insert(0, "")
     if len(names) > 1 + wants_flag:
         raise UsageError(f"{names[-1]!r} is one word too many", "attributes are written KEY=VALUE")
-    if wants_flag and len(names) < 2:
+    if wants_flag and (len(names) < 2 or (not names[0] and _is_path(names[1]))):
         raise UsageError("which flag?", "write its key, as in: flagcore eval flags/ checkout.new targetingKey=u-1")
     context = _read_context(arguments.context) if arguments.context is not None else {}
     return Words(names[0] or None, names[1] if wants_flag else None, context | dict(map(_pair, pairs)))
+
+
+def _is_path(word: str) -> bool:
+    """Return whether a lone word must mean the flags, not a flag."""
+    return ("/" in word or word.endswith(SUFFIXES)) and os.path.exists(word)
 
 
 def _split_words(words: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -26,6 +26,7 @@ Exit codes: 0 evaluated, 1 the evaluation ended in an error or the flags are not
 """
 
 RULE = "flagcore.rule"
+CELL = 60  # characters of a value in the table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,11 +105,15 @@ def _show(details: EvaluationDetails, opened: Opened) -> None:
         print(f"  rule     {rule}")
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= CELL else text[: CELL - 1] + "…"
+
+
 def _show_table(results: dict[str, EvaluationDetails]) -> None:
     rows = [
         (
             key,
-            short_json(details.value),
+            _cut(short_json(details.value)),
             details.variant or "-",
             str(details.error_code or details.reason),
             str(details.flag_metadata.get(RULE) or "-"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 
-from flagcore.cli import FINE, UsageError
+import msgspec
+
+from flagcore.cli import FINDINGS, FINE, UsageError
 from flagcore.cli.compile import measure
 from flagcore.cli.output import counted, print_table, write_json
-from flagcore.cli.sources import Opened, add_cache, find_path, open_flags
+from flagcore.cli.sources import Opened, add_cache, find_path, open_flags, start_engine
+from flagcore.errors import SnapshotError
 from flagcore.snapshot.codec import SUFFIX
 from flagcore.snapshot.objects import Snapshot
 
@@ -18,6 +21,8 @@ examples:
   flagcore inspect flags/ --flag checkout.new        flag files are compiled on the way
   flagcore inspect flags.fcs --flag checkout.new --json
 """
+
+HEAD = ("flag", "type", "variants", "rules", "steps", "bytes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,48 +35,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     path = find_path(arguments.path)
     opened = open_flags(path, arguments.flag, cached=not arguments.no_cache)
+    refused = dict(start_engine(opened).degraded)  # the engine proves programs sound; only those can be read here
     if arguments.flag is not None:
-        _show_flag(opened, arguments.flag, as_json=arguments.json)
+        _show_flag(opened, arguments.flag, refused, as_json=arguments.json)
     elif arguments.json:
-        write_json(_overview(path, opened.snapshot))
+        write_json(_overview(path, opened.snapshot, refused))
     else:
-        _print_overview(path, opened.snapshot)
-    return FINE
+        _print_overview(path, opened.snapshot, refused)
+    return FINDINGS if refused else FINE
 
 
-def _show_flag(opened: Opened, key: str, *, as_json: bool) -> None:
-    from flagcore.compiler import listing, listing_data
+def _show_flag(opened: Opened, key: str, refused: dict[str, str], *, as_json: bool) -> None:
+    from flagcore.compiler.listing import listing, listing_data
 
     program = opened.snapshot.programs.get(key)
     if program is None:
         near = opened.nearest(key)
         raise UsageError(f"there is no flag {key!r}", f"did you mean {near}?" if near else None)
+    if key in refused:
+        raise SnapshotError(f"the program of {key} is not sound: {refused[key]}")
     debug = opened.snapshot.debug.get(key)
     if as_json:
         write_json(listing_data(program, debug))
     else:
-        print(listing(program, debug))
+        print(listing(program, debug), end="")
 
 
-def _overview(path: str, snapshot: Snapshot) -> dict[str, object]:
+class Summary(msgspec.Struct, frozen=True):
+    """One flag in a row."""
+
+    type: str
+    variants: int
+    rules: int
+    steps: int  # no evaluation takes more
+    bytes: int
+
+
+def _summary(program: bytes) -> Summary:
+    from flagcore.compiler.reader import ProgramReader
+
+    read = ProgramReader(program)
+    kind = read.value_type.name.lower()
+    return Summary(kind, len(read.variants), len(read.rules), read.step_bound, len(program))
+
+
+def _overview(path: str, snapshot: Snapshot, refused: dict[str, str]) -> dict[str, object]:
     return {
         "path": path,
         "epoch": snapshot.epoch,
         "revision": snapshot.revision,
         "debug": bool(snapshot.debug),
-        "programs": {key: len(program) for key, program in snapshot.programs.items()},
+        "flags": {key: _summary(program) for key, program in snapshot.programs.items() if key not in refused},
+        "refused": refused,
         "value_sets": {name: len(content) for name, content in snapshot.value_sets.items()},
     }
 
 
-def _print_overview(path: str, snapshot: Snapshot) -> None:
+def _print_overview(path: str, snapshot: Snapshot, refused: dict[str, str]) -> None:
     sizes = measure(path, snapshot, os.path.getsize(path) if path.endswith(SUFFIX) else 0)
     file = f", {counted(sizes.file_bytes, 'byte')}" if sizes.file_bytes else ""
     print(f"{path}: revision {snapshot.revision}, epoch {snapshot.epoch}, {counted(sizes.flags, 'flag')}{file}")
     print(f"explanations: {f'{sizes.debug_bytes:,} bytes' if snapshot.debug else 'left out'}\n")
-    rows = [(key, f"{len(program):,}") for key, program in snapshot.programs.items()]
-    print_table(("flag", "bytes"), rows, numbers=(1,))
+    print_table(HEAD, [_row(key, program, refused) for key, program in snapshot.programs.items()], range(2, 6))
     if snapshot.value_sets:
         print()
         sets = [(name, f"{len(content):,}") for name, content in snapshot.value_sets.items()]
         print_table(("value set", "bytes"), sets, numbers=(1,))
+
+
+def _row(key: str, program: bytes, refused: dict[str, str]) -> tuple[str, ...]:
+    if key in refused:
+        return key, "refused", "", "", "", f"{len(program):,}"
+    summary = _summary(program)
+    numbers = summary.variants, summary.rules, summary.steps, summary.bytes
+    return key, summary.type, *(f"{number:,}" for number in numbers)
