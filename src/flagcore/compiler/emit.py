@@ -24,6 +24,7 @@ from flagcore.compiler.layout import (
     NO_MEMO,
     NODE,
     NONE,
+    PROVED_STEPS,
     RULE,
     RULE_REQUIRES,
     SLOT,
@@ -212,7 +213,9 @@ class _Emitter:
         )
 
     def _step_bound(self) -> int:
-        """Return the most nodes that a walk visits."""
+        """Return the most nodes that a walk visits; of large programs the number of nodes, which verify need not compute."""
+        if len(self._operations) > PROVED_STEPS:
+            return len(self._operations)
         steps: list[int] = []
         for operation in self._selection.operations:
             steps.append(1 + max((steps[e] for e in operation.exits if not e & LEAF_BIT), default=0))
