@@ -50,7 +50,9 @@ class FileSource(Source):
     ) -> None:
         super().__init__(engine)
         self.path = path
-        self._files: Loadable = CompiledFile(path) if path.endswith(SUFFIX) else AuthoredFiles(path)
+        place = os.path.abspath(path)  # the process may change its directory
+        self._files: Loadable = CompiledFile(place) if path.endswith(SUFFIX) else AuthoredFiles(place)
+        self._place = place
         self._debounce, self._interval = debounce, poll_interval
         self._swapping = threading.Lock()  # held by a fork as well, so that no child inherits half a swap
         self._stop = Stop(self._engine)
@@ -115,7 +117,7 @@ class FileSource(Source):
 
     def _follow(self, delay: float = 0.0) -> None:
         self._stop.wait(delay)
-        for _ in Watcher(self.path, self._interval, self._stop, self._is_changed).changes():
+        for _ in Watcher(self._place, self._interval, self._stop, self._is_changed).changes():
             try:
                 self._rest()
                 if not self._stop.is_set():

@@ -124,6 +124,7 @@ def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()
-    except OSError as error:
-        problem = Problem(code="unreadable-file", message=error.strerror or str(error), file=path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        problem = Problem(code="unreadable-file", message=reason or str(error), file=path)
         raise FlagSetError([problem]) from None
