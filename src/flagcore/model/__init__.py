@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flagcore.model.dump import to_document
 from flagcore.model.expression import parse_expression, parse_path
 from flagcore.model.expression_json import from_structured, to_structured
 from flagcore.model.expression_print import print_expression, print_path
@@ -10,6 +11,7 @@ from flagcore.model.flagset import Condition, Flag, FlagSet, RampStep, Requireme
 from flagcore.model.limits import Limits
 from flagcore.model.load import Loaded, build_flag_set, load, loads
 from flagcore.model.problems import ExpressionError, PatternError
+from flagcore.model.schema import json_schema
 from flagcore.model.validate import validate
 
 __all__ = [
@@ -29,12 +31,14 @@ __all__ = [
     "build_flag_set",
     "flag_files",
     "from_structured",
+    "json_schema",
     "load",
     "loads",
     "parse_expression",
     "parse_path",
     "print_expression",
     "print_path",
+    "to_document",
     "to_structured",
     "validate",
 ]

@@ -105,7 +105,7 @@ def _build_segment(
     if values_file is not None and "values" not in mapping:
         read = read_values(values_file, fields.at("values_file"))
         if isinstance(read, Finding):
-            report.findings.append(read)
+            report.note(read)
         else:
             values = cast("tuple[Scalar, ...]", read)
     return Segment(

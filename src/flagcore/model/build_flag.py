@@ -10,7 +10,7 @@ from flagcore.model.build_rule import build_rule, build_split
 from flagcore.model.fields import Fields, Report, as_mapping, is_number
 from flagcore.model.flagset import TARGETING_KEY, Flag, Requirement, Rule, Scalar, Scenario, Split
 from flagcore.model.operators import INT64_MAX
-from flagcore.model.problems import DocumentPath, nearest
+from flagcore.model.problems import DocumentPath
 from flagcore.terms import FlagType, Purpose
 
 __all__ = ["FLAG_KEYS", "REQUIREMENT_KEYS", "SCENARIO_KEYS", "build_flag"]
@@ -94,8 +94,9 @@ def _type(fields: Fields) -> FlagType | None:
         return None
     if text in FlagType.__members__.values():
         return FlagType(text)
-    meant = _TYPE_SYNONYMS.get(text.lower()) or nearest(text, FlagType)
-    hint = f'did you mean "{meant}"?' if meant else "the types are " + ", ".join(FlagType)
+    meant = _TYPE_SYNONYMS.get(text.lower())
+    otherwise = "the types are " + ", ".join(FlagType)
+    hint = f'did you mean "{meant}"?' if meant else fields.report.suggester.hint(text, tuple(FlagType), otherwise)
     fields.report.add("bad-value", f"{text[:64]!a} is not a flag type", fields.at("type"), hint)
     return None
 
@@ -106,8 +107,7 @@ def _purpose(fields: Fields) -> Purpose:
         return Purpose.RELEASE
     if text in Purpose.__members__.values():
         return Purpose(text)
-    meant = nearest(text, Purpose)
-    hint = f'did you mean "{meant}"?' if meant else "the purposes are " + ", ".join(Purpose)
+    hint = fields.report.suggester.hint(text, tuple(Purpose), "the purposes are " + ", ".join(Purpose))
     fields.report.add("bad-value", f"{text[:64]!a} is not a purpose", fields.at("purpose"), hint)
     return Purpose.RELEASE
 

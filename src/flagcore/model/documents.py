@@ -62,7 +62,7 @@ class Document:
         try:
             reading = _READERS[self.format].read(self.text, limits)
         except UnreadableError as error:
-            self.findings.append(error.finding)
+            self.findings += error.findings
             self.is_read = False
             return
         self.data, self.findings = reading.data, reading.findings

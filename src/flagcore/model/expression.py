@@ -46,12 +46,16 @@ def parse_expression(text: str) -> Expression:
     Raises:
         ExpressionError: one fault where the text stops being a condition, or every constant and operator that is refused.
     """
-    parser = _Parser(text)
-    tree = parser.expression()
-    if parser.next.kind != END:
-        parser.refuse_rest()
-    if parser.faults:
-        raise ExpressionError(parser.faults, text)
+    faults: list[Fault] = []
+    try:
+        parser = _Parser(text, faults)
+        tree = parser.expression()
+        if parser.next.kind != END:
+            parser.refuse_rest()
+    except ExpressionError as error:
+        raise ExpressionError([*faults, *error.faults], text) from None
+    if faults:
+        raise ExpressionError(faults, text)
     if depth(tree) > MAX_DEPTH:
         raise ExpressionError([_too_deep(0)], text)
     return tree
@@ -63,7 +67,7 @@ def parse_path(text: str) -> Path:
     Raises:
         ExpressionError: the text is not a path.
     """
-    parser = _Parser(text)
+    parser = _Parser(text, [])
     path = parser.path()
     if parser.next.kind != END:
         parser.fail("a path is names joined by dots", "put unusual names into backquotes")
@@ -75,20 +79,18 @@ def _too_deep(offset: int) -> Fault:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, faults: list[Fault]) -> None:
         self.text = text
         self.tokens = tokenize(text)
-        self.index = 0
-        self.next: Token = self.tokens[0]
+        self.next: Token = next(self.tokens)
         self.nesting = 0
-        self.faults: list[Fault] = []
+        self.faults = faults  # what is refused without ending the reading
 
     # -- tokens --
 
     def take(self) -> Token:
         token = self.next
-        self.index += token.kind != END
-        self.next = self.tokens[self.index]
+        self.next = next(self.tokens)
         return token
 
     def accept(self, text: str) -> bool:
@@ -104,10 +106,10 @@ class _Parser:
 
     def fail(self, message: str, hint: str | None = None, token: Token | None = None) -> NoReturn:
         token = token or self.next
-        if token.kind == END and token is self.next:
+        if token.kind == END:
             message = f"the condition ends too early: {message}"
         fault = Fault(code="syntax", message=message, hint=hint, offset=token.offset)
-        raise ExpressionError([*self.faults, fault], self.text)
+        raise ExpressionError([fault], self.text)
 
     def enter(self) -> None:
         self.nesting += 1
@@ -238,9 +240,7 @@ class _Parser:
                 return Literal(token.text == "true")
             if token.text in PREFIXES and self.next.kind == "string":
                 return Literal(unescape(self.text, self.take()), token.text)
-        self.index -= token.kind != END
-        self.next = token
-        self.fail("a constant is expected" + _found(token), _constant_hint(token))
+        self.fail("a constant is expected" + _found(token), _constant_hint(token), token)
 
     def number(self, token: Token) -> int | float:
         text = token.text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 from flagcore.model.problems import ExpressionError, Fault
@@ -17,8 +19,8 @@ END = "end"
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r\n]+|\#[^\n]*)
     |(?P<name>[A-Za-z_][A-Za-z0-9_-]*)
-    |(?P<quoted>`(?:[^`]|``)*`)
-    |(?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
+    |(?P<quoted>`[^`]*(?:``[^`]*)*`)
+    |(?P<string>"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"|'[^'\\\n]*(?:\\[^\n][^'\\\n]*)*')
     |(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     |(?P<operator>==|!=|<=|>=|<|>)
     |(?P<mark>[()\[\],.])""",
@@ -46,13 +48,12 @@ def is_plain_name(name: str) -> bool:
     return name not in KEYWORDS and _PLAIN_NAME.fullmatch(name) is not None
 
 
-def tokenize(text: str) -> list[Token]:
-    """Return the tokens, closed by an end token.
+def tokenize(text: str) -> Iterator[Token]:
+    """Yield the tokens, then end tokens without end.
 
     Raises:
         ExpressionError: at the first place where no token can be read.
     """
-    tokens: list[Token] = []
     at = 0
     for match in _TOKEN.finditer(text):
         if match.start() != at:
@@ -60,14 +61,12 @@ def tokenize(text: str) -> list[Token]:
         kind, at = match.lastgroup, match.end()
         if kind == "blank":
             continue
-        assert kind is not None
         if kind == "number" and _NAME_CHARACTER.match(text, at):
             _refuse_number(text, match.start())
-        tokens.append(Token(kind, match[0], match.start()))
+        yield Token(kind or END, match[0], match.start())
     if at < len(text):
         _refuse(text, at)
-    tokens.append(Token(END, "", len(text)))
-    return tokens
+    yield from repeat(Token(END, "", len(text)))
 
 
 def _refuse_number(text: str, offset: int) -> None:

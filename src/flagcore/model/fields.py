@@ -9,10 +9,10 @@ from flagcore.model.expression import parse_expression, parse_path
 from flagcore.model.expression_json import from_structured
 from flagcore.model.flagset import Condition
 from flagcore.model.operators import is_text
-from flagcore.model.problems import DocumentPath, ExpressionError, Finding, nearest
+from flagcore.model.problems import DocumentPath, ExpressionError, Finding, Suggester
 from flagcore.model.tree import Expression, Has, Path
 
-__all__ = ["UNREADABLE", "Fields", "Report", "kind_of"]
+__all__ = ["UNREADABLE", "Fields", "Report", "TooManyProblemsError", "kind_of"]
 
 T = TypeVar("T")
 UNREADABLE: Expression = Has(("condition that cannot be read",))
@@ -39,11 +39,17 @@ def is_list(data: object) -> bool:
     return isinstance(data, (list, tuple))
 
 
+class TooManyProblemsError(Exception):
+    """There is no point in reading on."""
+
+
 class Report:
     """Collects findings of one document, and remembers condition texts that were read before."""
 
-    def __init__(self, *, blank_is_null: bool = False) -> None:
+    def __init__(self, suggester: Suggester, limit: int, *, blank_is_null: bool = False) -> None:
         self.findings: list[Finding] = []
+        self.suggester = suggester
+        self.limit = limit
         self.blank_is_null = blank_is_null  # TOML has no null: "" stands for it in `between`
         self._conditions: dict[str, Expression] = {}
         self._paths: dict[str, Path] = {}
@@ -52,7 +58,17 @@ class Report:
         self, code: str, message: str, path: DocumentPath, hint: str | None = None, *, at_key: bool = False
     ) -> None:
         """Note a finding."""
-        self.findings.append(Finding(code=code, message=message, path=path, hint=hint, at_key=at_key))
+        self.note(Finding(code=code, message=message, path=path, hint=hint, at_key=at_key))
+
+    def note(self, finding: Finding) -> None:
+        """Note a finding.
+
+        Raises:
+            TooManyProblemsError: the limit is reached.
+        """
+        self.findings.append(finding)
+        if len(self.findings) >= self.limit:
+            raise TooManyProblemsError
 
     def wrong_type(self, wanted: str, data: object, path: DocumentPath, hint: str | None = None) -> None:
         """Note that something else was expected."""
@@ -74,7 +90,7 @@ class Report:
 
     def _expression_faults(self, error: ExpressionError, path: DocumentPath) -> None:
         for fault, problem in zip(error.faults, error.problems, strict=True):
-            self.findings.append(
+            self.note(
                 Finding(
                     code=fault.code,
                     message=fault.message,
@@ -93,7 +109,7 @@ class Report:
             found = parse_path(data)
         except ExpressionError as error:
             fault = error.faults[0]
-            self.findings.append(
+            self.note(
                 Finding(
                     code="bad-path",
                     message=f"this is no attribute path: {fault.message}",
@@ -121,8 +137,7 @@ class Fields:
         if not isinstance(key, str):
             self.report.add("bad-key", f"a key is a text, not {kind_of(key)}", self.path)
             return
-        meant = nearest(key, known)
-        hint = f'did you mean "{meant}"?' if meant else "the keys are " + ", ".join(known)
+        hint = self.report.suggester.hint(key, known, "the keys are " + ", ".join(known))
         self.report.add("unknown-key", f"the key {key[:64]!a} is not known here", (*self.path, key), hint, at_key=True)
 
     def at(self, key: str) -> DocumentPath:

@@ -1,7 +1,8 @@
 """What authors write, as data: FlagSet, Flag, Rule, Segment (flag-format.md section 1).
 
 These structs hold a *valid or not yet validated* set in the author's terms; nothing here is lowered or resolved.
-Times are RFC 3339 texts, paths are tuples of names, conditions keep the author's own text beside the tree.
+Times are RFC 3339 texts, paths are tuples of names, conditions keep the author's own text beside the tree. ``gc=False``: none of
+them can hold itself, and a set of 100,000 flags is millions of objects.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ Split = dict[str, Number]
 TARGETING_KEY: Path = ("targetingKey",)
 
 
-class Condition(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True, gc=False):
     """A condition: its tree, and the author's own text (None when it was written as structured data)."""
 
     tree: Expression
     text: str | None = None
 
 
-class RampStep(msgspec.Struct, frozen=True):
+class RampStep(msgspec.Struct, frozen=True, gc=False):
     """From ``at`` (RFC 3339) on, ``percent`` of the subjects are inside."""
 
     at: str
     percent: Number
 
 
-class Requirement(msgspec.Struct, frozen=True):
+class Requirement(msgspec.Struct, frozen=True, gc=False):
     """A prerequisite: ``flag`` must yield one of the variants ``accepted``, else ``otherwise`` is served."""
 
     flag: str
@@ -43,7 +44,7 @@ class Requirement(msgspec.Struct, frozen=True):
     otherwise: str | None = None
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class Rule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One rule of a flag; exactly one of ``serve`` and ``split`` is set."""
 
     id: str
@@ -59,7 +60,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry of ``tests`` (flag-format.md section 5)."""
 
     given: dict[str, object]
@@ -72,7 +73,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Number | None = None  # in percent points
 
 
-class Flag(msgspec.Struct, frozen=True, kw_only=True):
+class Flag(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One flag as authored. ``variants`` is filled in with ``{on: true, off: false}`` for a boolean flag without any."""
 
     key: str
@@ -95,7 +96,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose = Purpose.RELEASE
 
 
-class Segment(msgspec.Struct, frozen=True, kw_only=True):
+class Segment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A named condition (``when``) or value set (``attribute`` and ``values``), exactly one of the two."""
 
     name: str
@@ -106,7 +107,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
-class FlagSet(msgspec.Struct, frozen=True, kw_only=True):
+class FlagSet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Flags handled and shipped together, with their segments and declared attributes."""
 
     flags: dict[str, Flag] = {}

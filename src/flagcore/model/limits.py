@@ -17,7 +17,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     document_bytes: int = 256 * 1024 * 1024  # of one file
     document_depth: int = 256  # mappings and lists inside each other in one document
     alias_nodes: int = 1_000_000  # scalars, mappings and lists that YAML aliases of one document add
-    problems: int = 100_000  # reported; the rest is counted in one closing problem
+    problems: int = 10_000  # reported; checking ends when there are more
 
 
 DEFAULT_LIMITS = Limits()

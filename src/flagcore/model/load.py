@@ -13,11 +13,11 @@ import msgspec
 from flagcore.errors import FlagSetError, Problem, Severity
 from flagcore.model.build import Built, build_document
 from flagcore.model.documents import Document, Format, open_document
-from flagcore.model.fields import Report
+from flagcore.model.fields import Report, TooManyProblemsError
 from flagcore.model.files import list_files
 from flagcore.model.flagset import Flag, FlagSet, Segment
 from flagcore.model.limits import DEFAULT_LIMITS, Limits
-from flagcore.model.problems import DocumentPath, Finding, path_text
+from flagcore.model.problems import DocumentPath, Finding, Suggester, path_text
 from flagcore.model.reading import place_of
 from flagcore.model.scope import Scope
 from flagcore.model.validate import findings_of
@@ -85,15 +85,20 @@ def build_flag_set(
 
 
 def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) -> Loaded:
-    whole = _Whole(documents)
+    whole = _Whole(documents, limits)
+    suggester = Suggester()
     for index, document in enumerate(documents):
-        if document.is_read:
-            report = Report(blank_is_null=document.format == "toml")
-            built = build_document(report, document.data, partial(values.read, document.file))
+        if document.is_read and not whole.is_cut:
+            report = Report(suggester, limits.problems, blank_is_null=document.format == "toml")
+            try:
+                built = build_document(report, document.data, partial(values.read, document.file))
+            except TooManyProblemsError:
+                built = None
             whole.add(index, built, report.findings)
     flag_set = FlagSet(flags=whole.flags, segments=whole.segments, attributes=whole.attributes)
-    whole.check(flag_set, limits)
-    problems = whole.problems(limits)
+    if not whole.is_cut:
+        whole.check(flag_set)
+    problems = whole.problems()
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise FlagSetError(problems)
     files = tuple(document.name for document in documents if document.format and document.name)
@@ -103,8 +108,10 @@ def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) ->
 class _Whole:
     """The documents joined; each name remembers the document that it came from."""
 
-    def __init__(self, documents: list[Document]) -> None:
+    def __init__(self, documents: list[Document], limits: Limits) -> None:
         self.documents = documents
+        self.limits = limits
+        self.is_cut = False  # so much is wrong that checking has ended
         self.flags: dict[str, Flag] = {}
         self.segments: dict[str, Segment] = {}
         self.attributes: dict[str, str] | None = None
@@ -114,8 +121,11 @@ class _Whole:
         self.twice: list[tuple[DocumentPath, int]] = []
         self.findings: list[list[Finding]] = [list(document.findings) for document in documents]
 
-    def add(self, index: int, built: Built, findings: list[Finding]) -> None:
+    def add(self, index: int, built: Built | None, findings: list[Finding]) -> None:
         self.findings[index] += findings
+        if built is None:
+            self.is_cut = True
+            return
         self._merge(index, "flags", self.flags, built.flags)
         self._merge(index, "segments", self.segments, built.segments)
         if built.attributes is not None:
@@ -132,9 +142,9 @@ class _Whole:
                 into[name] = value
                 self.origin[kind, name] = index
 
-    def check(self, flag_set: FlagSet, limits: Limits) -> None:
+    def check(self, flag_set: FlagSet) -> None:
         """Add what validation finds, apart from what follows from values that could not be read."""
-        scope = Scope.of_document(flag_set, limits, self.untyped, self.unbuilt)
+        scope = Scope.of_document(flag_set, self.limits, self.untyped, self.unbuilt)
         faulty = [{finding.path for finding in found if finding.code not in _HARMLESS} for found in self.findings]
         above = [{path[:length] for path in paths for length in range(len(path))} for paths in faulty]
         for finding in findings_of(scope):
@@ -145,7 +155,7 @@ class _Whole:
                 continue
             self.findings[index].append(finding)
 
-    def problems(self, limits: Limits) -> list[Problem]:
+    def problems(self) -> list[Problem]:
         """Return every finding with its place, in the order of files and lines."""
         self._name_both_places()
         found = [
@@ -153,11 +163,10 @@ class _Whole:
             for index, document in enumerate(self.documents)
             for finding in document.located(self.findings[index])
         ]
-        problems = [finding.problem() for finding in found[: limits.problems]]
-        if len(found) > limits.problems:
-            problems.append(
-                Problem(code="too-many-problems", message=f"and {len(found) - limits.problems:,} more problems")
-            )
+        problems = [finding.problem() for finding in found]
+        if self.is_cut:
+            message = f"there are more than {self.limits.problems:,} problems; reading ended here"
+            problems.append(Problem(code="too-many-problems", message=message))
         return problems
 
     def _name_both_places(self) -> None:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from flagcore.errors import FlagcoreError, Problem, Severity
 from flagcore.terms import ErrorCode
 
-__all__ = ["DocumentPath", "ExpressionError", "Fault", "Finding", "PatternError", "excerpt", "nearest", "path_text"]
+__all__ = [
+    "DocumentPath",
+    "ExpressionError",
+    "Fault",
+    "Finding",
+    "PatternError",
+    "Suggester",
+    "excerpt",
+    "nearest",
+    "path_text",
+]
 
 DocumentPath = tuple[str | int, ...]
 """The way from the document's root to a place in it: keys and list indices."""
@@ -43,6 +53,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: str | None = None
     offset: int | None = None  # into the condition text that stands at ``path``
     at_key: bool = False  # the place is the key, not its value
+    word: str | None = None  # a word that is not known: the nearest of ``known`` replaces the hint, if one is near
+    known: Collection[str] = ()
     file: str | None = None
     line: int | None = None  # from 1, when the reader knows it already
     column: int | None = None
@@ -136,6 +148,26 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
             return folded[candidate]
     best = difflib.get_close_matches(meant, folded, n=1, cutoff=0.65)
     return folded[best[0]] if best else None
+
+
+class Suggester:
+    """Turns unknown words into hints, for so many comparisons; a document of mistakes must not take minutes."""
+
+    def __init__(self, comparisons: int = 300_000) -> None:
+        self._left = comparisons
+
+    def hint(self, word: str, known: Collection[str], otherwise: str | None = None) -> str | None:
+        """Return "did you mean ...?", or else the other hint."""
+        self._left -= len(known)
+        meant = nearest(word, known) if self._left >= 0 else None
+        return f'did you mean "{meant}"?' if meant else otherwise
+
+    def finish(self, finding: Finding) -> Finding:
+        """Return the finding with its hint made."""
+        if finding.word is None:
+            return finding
+        hint = self.hint(finding.word, finding.known, finding.hint)
+        return msgspec.structs.replace(finding, hint=hint, word=None, known=())
 
 
 def _fold(word: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from typing import NoReturn
 
 from flagcore.model.limits import Limits
@@ -15,7 +16,7 @@ from flagcore.model.reading import Place, Places, Reading, UnreadableError
 
 __all__ = ["locate", "read"]
 
-_TOKEN = re.compile(r'[ \t\r\n]*(?:("(?:[^"\\]|\\.)*")|([{}\[\],:])|([^\s{}\[\],:"]+))', re.DOTALL)
+_TOKEN = re.compile(r'[ \t\r\n]*(?:("[^"\\]*(?:\\.[^"\\]*)*")|([{}\[\],:])|([^\s{}\[\],:"]+))', re.DOTALL)
 _HINTS = (
     ("Expecting property name enclosed in double quotes", "keys stand in double quotes, and no comma stands before }"),
     ("Illegal trailing comma", "no comma stands before } or ]"),
@@ -36,9 +37,7 @@ def read(text: str, limits: Limits) -> Reading:
     try:
         return Reading(_parse(text, check_keys=True))
     except _TwiceError:
-        places, findings = _scan(text, limits, None)
-        del places
-        return Reading(_parse(text, check_keys=False), findings)
+        return Reading(_parse(text, check_keys=False), _scan(text, limits, None)[1])
 
 
 def _parse(text: str, *, check_keys: bool) -> object:
@@ -83,7 +82,7 @@ def _scan(text: str, limits: Limits, wanted: set[DocumentPath] | None) -> tuple[
     for match in _TOKEN.finditer(text):
         scanner.token(match)
         if len(scanner.findings) > limits.problems:
-            break
+            raise UnreadableError(scanner.findings.pop(), scanner.findings)
     return scanner.places, scanner.findings
 
 
@@ -97,7 +96,7 @@ class _Scanner:
         self.keys: list[dict[str, int]] = []  # key -> offset; for arrays an empty one
         self.is_object: list[bool] = []
         self.key_offset = 0
-        self.line, self.line_start = 1, 0
+        self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def token(self, match: re.Match[str]) -> None:
         offset = match.start(match.lastindex or 0)
@@ -131,18 +130,14 @@ class _Scanner:
     def twice(self, first: int, second: int) -> None:
         path = tuple(part for part in self.path if part is not None)
         line, column = self.position(second)
-        first_line = self.text.count("\n", 0, first) + 1
-        first_column = first - self.text.rfind("\n", 0, first)
+        first_line, first_column = self.position(first)
         message = f"{path_text(path)} is defined twice, first in line {first_line}, column {first_column}"
         self.findings.append(Finding(code="duplicate-key", message=message, path=path, line=line, column=column))
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Return line and column; offsets must not fall behind the line noted last."""
-        if offset < self.line_start:
-            return self.text.count("\n", 0, offset) + 1, offset - self.text.rfind("\n", 0, offset)
-        self.line += self.text.count("\n", self.line_start, offset)
-        self.line_start = max(self.line_start, self.text.rfind("\n", self.line_start, offset) + 1)
-        return self.line, offset - self.line_start + 1
+        """Return line and column."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
 
     def note(self, offset: int) -> None:
         if self.wanted is None:

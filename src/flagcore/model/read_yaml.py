@@ -241,7 +241,7 @@ class _Builder:
         if isinstance(value, str):
             return value
         text = event.value if hasattr(event, "value") else str(value)
-        self.findings.append(
+        self.note(
             Finding(
                 code="bad-key",
                 message=f"the key {text[:64]!a} is read as {type(value).__name__}, but a key is a text",
@@ -253,9 +253,14 @@ class _Builder:
         )
         return cast("str", text)
 
+    def note(self, finding: Finding) -> None:
+        if len(self.findings) >= self.limits.problems:
+            raise UnreadableError(finding, self.findings)
+        self.findings.append(finding)
+
     def twice(self, key: str, first: Any, second: Any) -> None:
         path = (*self.path(), key)
-        self.findings.append(
+        self.note(
             Finding(
                 code="duplicate-key",
                 message=f"{path_text(path)} is defined twice, first in line {first.line + 1}, "

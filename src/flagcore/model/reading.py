@@ -35,10 +35,10 @@ Places = dict[DocumentPath, Place]
 
 
 class UnreadableError(Exception):
-    """The document is not well formed; the finding knows line and column."""
+    """The document is not well formed, or has too many faults; the findings know line and column."""
 
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
+    def __init__(self, finding: Finding, before: list[Finding] | None = None) -> None:
+        self.findings = [*(before or ()), finding]
         super().__init__(finding.message)
 
 

@@ -24,6 +24,7 @@ from flagcore.model.regex_tree import Assertion, AssertionKind, Choice, Empty, P
 __all__ = [
     "MAX_COUNT",
     "MAX_DEPTH",
+    "MAX_LENGTH",
     "Assertion",
     "Choice",
     "Empty",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 MAX_DEPTH = 64  # groups inside each other
+MAX_LENGTH = 10_000  # code points; a longer pattern has more states than an automaton may have, anyway
 MAX_COUNT = 1000  # of {n,m}, and of nested counts multiplied
 
 _COUNT = re.compile(r"\{([0-9]+)(?:(,)([0-9]*))?\}")
@@ -68,6 +70,10 @@ def parse_pattern(text: str) -> Pattern:
     Raises:
         PatternError: the pattern is not well formed, or outside the supported set; says why and where.
     """
+    if len(text) > MAX_LENGTH:
+        raise PatternError(
+            f"it is longer than {MAX_LENGTH:,} characters", MAX_LENGTH, "long lists of texts belong into `in`"
+        )
     return _Parser(text).parse()
 
 

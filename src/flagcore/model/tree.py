@@ -1,7 +1,7 @@
 """Conditions as a tree: what the expression text, the structured JSON and the builders all mean.
 
 One tree, three spellings (flag-format.md section 2). Nodes are immutable and hashable; two conditions mean the same
-text exactly when their trees are equal.
+text exactly when their trees are equal. A tree cannot hold itself, so the garbage collector need not look (``gc=False``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def flat_key(path: Path) -> str:
     return ".".join(path)
 
 
-class Literal(msgspec.Struct, frozen=True):
+class Literal(msgspec.Struct, frozen=True, gc=False):
     """A constant of a test. ``value`` is the author's: text for the prefixes ``v``, ``i``, ``t``, ``cidr``."""
 
     value: str | bool | int | float
@@ -41,7 +41,7 @@ class Literal(msgspec.Struct, frozen=True):
         return hash((type(self.value), self.value, self.prefix))
 
 
-class Test(msgspec.Struct, frozen=True):
+class Test(msgspec.Struct, frozen=True, gc=False):
     """One attribute, one operator, one constant; a tuple of literals is a list (never empty)."""
 
     path: Path
@@ -54,37 +54,37 @@ class Test(msgspec.Struct, frozen=True):
         return self.constant if isinstance(self.constant, tuple) else (self.constant,)
 
 
-class Has(msgspec.Struct, frozen=True):
+class Has(msgspec.Struct, frozen=True, gc=False):
     """True when a value that is not null is found at ``path``."""
 
     path: Path
 
 
-class InSegment(msgspec.Struct, frozen=True):
+class InSegment(msgspec.Struct, frozen=True, gc=False):
     """True when the context is known to be a member of the segment."""
 
     name: str
 
 
-class Constant(msgspec.Struct, frozen=True):
+class Constant(msgspec.Struct, frozen=True, gc=False):
     """``true`` or ``false``."""
 
     value: bool
 
 
-class Not(msgspec.Struct, frozen=True):
+class Not(msgspec.Struct, frozen=True, gc=False):
     """Kleene negation."""
 
     part: Expression
 
 
-class All(msgspec.Struct, frozen=True):
+class All(msgspec.Struct, frozen=True, gc=False):
     """Kleene conjunction of one or more parts."""
 
     parts: tuple[Expression, ...]
 
 
-class Any(msgspec.Struct, frozen=True):
+class Any(msgspec.Struct, frozen=True, gc=False):
     """Kleene disjunction of one or more parts."""
 
     parts: tuple[Expression, ...]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flagcore.errors import Problem
+from flagcore.errors import Problem, Severity
 from flagcore.model.checks.attributes import check_attributes
 from flagcore.model.checks.conditions import check_conditions
 from flagcore.model.checks.cycles import check_requirement_cycles, check_segment_cycles
+from flagcore.model.checks.finding import error, warning
 from flagcore.model.checks.names import check_flag_names, check_set_names
 from flagcore.model.checks.references import check_flag_references, check_segment_references
 from flagcore.model.checks.rules import check_rules
@@ -17,7 +18,7 @@ from flagcore.model.checks.sizes import check_sizes
 from flagcore.model.checks.values import check_flag_values
 from flagcore.model.flagset import FlagSet
 from flagcore.model.limits import DEFAULT_LIMITS, Limits
-from flagcore.model.problems import Finding
+from flagcore.model.problems import Finding, Suggester
 from flagcore.model.scope import Scope
 
 __all__ = ["findings_of", "validate"]
@@ -32,7 +33,22 @@ def validate(flag_set: FlagSet, limits: Limits | None = None) -> list[Problem]:
 
 
 def findings_of(scope: Scope) -> Iterator[Finding]:
-    """Yield every finding of the scope."""
+    """Yield every finding of the scope, hints made; at most ``limits.problems`` errors and as many warnings."""
+    suggester = Suggester()
+    limit = scope.limits.problems
+    counts = {Severity.ERROR: 0, Severity.WARNING: 0}
+    for finding in _findings(scope):
+        counts[finding.severity] += 1
+        if counts[finding.severity] <= limit:
+            yield suggester.finish(finding)
+        elif finding.severity is Severity.ERROR:
+            yield error("too-many-problems", f"there are more than {limit:,} errors; checking ended here", ())
+            return
+    if counts[Severity.WARNING] > limit:
+        yield warning("too-many-problems", f"there are {counts[Severity.WARNING] - limit:,} more warnings", ())
+
+
+def _findings(scope: Scope) -> Iterator[Finding]:
     yield from check_sizes(scope)
     yield from check_set_names(scope)
     yield from check_segments(scope)

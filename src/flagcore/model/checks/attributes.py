@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flagcore.model.checks.conditions import conditions_of
-from flagcore.model.checks.finding import did_you_mean, error, shown, warning
+from flagcore.model.checks.finding import error, shown, unknown, warning
 from flagcore.model.expression import parse_path
 from flagcore.model.expression_print import print_path
 from flagcore.model.flagset import TARGETING_KEY, FlagSet
@@ -36,8 +36,8 @@ def check_attributes(scope: Scope) -> Iterator[Finding]:
     for text, kind in scope.flag_set.attributes.items():
         path = ("attributes", text)
         if kind not in ATTRIBUTE_KINDS:
-            hint = did_you_mean(kind, ATTRIBUTE_KINDS) or "the kinds are " + ", ".join(ATTRIBUTE_KINDS)
-            yield error("bad-value", f"{shown(kind)} is not a kind of attribute", path, hint)
+            hint = "the kinds are " + ", ".join(ATTRIBUTE_KINDS)
+            yield unknown("bad-value", f"{shown(kind)} is not a kind of attribute", path, kind, ATTRIBUTE_KINDS, hint)
             kind = "any"
         try:
             kinds[flat_key(parse_path(text))] = kind
@@ -123,8 +123,9 @@ def _kind(path: Path, kinds: dict[str, str]) -> str | None:
 
 
 def _undeclared(attribute: Path, kinds: dict[str, str], path: DocumentPath) -> Finding:
-    hint = did_you_mean(flat_key(attribute), kinds) or "declare it under `attributes`"
-    return error("unknown-attribute", f"the attribute {shown(flat_key(attribute))} is not declared", path, hint)
+    key = flat_key(attribute)
+    message = f"the attribute {shown(key)} is not declared"
+    return unknown("unknown-attribute", message, path, key, kinds, "declare it under `attributes`")
 
 
 def _check_subjects(flag_set: FlagSet, kinds: dict[str, str]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flagcore.model.checks.finding import error, warning
 from flagcore.model.expression_print import print_literal, print_path
 from flagcore.model.flagset import Condition, FlagSet
-from flagcore.model.normal import depth, parts_of, walk
+from flagcore.model.normal import MAX_DEPTH, depth, walk
 from flagcore.model.operators import NOW, is_text, test_faults
 from flagcore.model.problems import DocumentPath, Finding
 from flagcore.model.scope import Scope
@@ -126,36 +126,22 @@ def _clash(node: All) -> str | None:
     return None
 
 
-def constant_truth(tree: Expression) -> bool | None:
+def constant_truth(tree: Expression, level: int = 0) -> bool | None:
     """Return what the condition always is: True, False (never true), or None when it depends on the context.
 
-    Plain folding of ``true``, ``false`` and ``has(now)``; no test is looked into. Safe for trees of any depth.
+    Plain folding of ``true``, ``false`` and ``has(now)``; no test is looked into, nor anything deeper than conditions may be.
     """
-    truth: list[bool | None] = []
-    order: list[Expression] = []
-    stack = [tree]
-    while stack:  # parents before parts; read backwards it is parts before parents
-        node = stack.pop()
-        order.append(node)
-        stack.extend(parts_of(node))
-    for node in reversed(order):
-        count = len(parts_of(node))
-        parts = truth[len(truth) - count :]
-        del truth[len(truth) - count :]
-        truth.append(_fold(node, parts))
-    return truth[0]
-
-
-def _fold(node: Expression, parts: list[bool | None]) -> bool | None:
-    if isinstance(node, Constant):
-        return node.value
-    if isinstance(node, Has):
-        return True if node.path == NOW else None
-    if isinstance(node, Not):
-        return None if parts[0] is None else not parts[0]
-    if isinstance(node, (Test, InSegment)):
+    if isinstance(tree, Constant):
+        return tree.value
+    if isinstance(tree, Has):
+        return True if tree.path == NOW else None
+    if isinstance(tree, (Test, InSegment)) or level > MAX_DEPTH:
         return None
-    decisive = isinstance(node, Any)
+    if isinstance(tree, Not):
+        truth = constant_truth(tree.part, level + 1)
+        return None if truth is None else not truth
+    parts = [constant_truth(part, level + 1) for part in tree.parts]
+    decisive = isinstance(tree, Any)
     if decisive in parts:
         return decisive
     return None if None in parts else not decisive

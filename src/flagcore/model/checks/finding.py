@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 
 from flagcore.errors import Severity
-from flagcore.model.problems import DocumentPath, Finding, nearest
+from flagcore.model.flagset import Flag
+from flagcore.model.problems import DocumentPath, Finding
 
-__all__ = ["FLAG_KEY", "NAME", "did_you_mean", "error", "shown", "warning"]
+__all__ = ["FLAG_KEY", "NAME", "error", "shown", "unknown", "unknown_variant", "warning"]
 
 FLAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Variants, segments and rule ids."""
 
 _SHOWN = 64
-_MAX_CANDIDATES = 2_000  # names compared for one "did you mean"
 
 
 def error(code: str, message: str, path: DocumentPath, hint: str | None = None, *, at_key: bool = False) -> Finding:
@@ -33,11 +33,23 @@ def shown(text: str) -> str:
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """The hint that names the nearest known word; None when none is near, or too many are known to compare."""
-    candidates = list(known)
-    if len(candidates) > _MAX_CANDIDATES:
-        first = word[:2].lower()
-        candidates = [name for name in candidates if name[:2].lower() == first][:_MAX_CANDIDATES]
-    meant = nearest(word, candidates)
-    return f'did you mean "{meant}"?' if meant else None
+def unknown(
+    code: str,
+    message: str,
+    path: DocumentPath,
+    word: str,
+    known: Collection[str],
+    otherwise: str | None = None,
+    *,
+    at_key: bool = False,
+) -> Finding:
+    """An error about a word that is not known; the hint names the nearest known one, or else is ``otherwise``."""
+    return Finding(code=code, message=message, path=path, hint=otherwise, at_key=at_key, word=word, known=known)
+
+
+def unknown_variant(flag: Flag, name: str, path: DocumentPath, whose: str = "the flag") -> Iterator[Finding]:
+    """The error about a variant that the flag does not have; nothing when it has it, or has none at all."""
+    if flag.variants and name not in flag.variants:
+        some = ", ".join(list(flag.variants)[:10])
+        message = f"{whose} has no variant {shown(name)}"
+        yield unknown("unknown-variant", message, path, name, flag.variants, f"the variants are {some}")

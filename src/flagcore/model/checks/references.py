@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flagcore.model.checks.conditions import conditions_of
-from flagcore.model.checks.finding import did_you_mean, error, shown
+from flagcore.model.checks.finding import error, shown, unknown, unknown_variant
 from flagcore.model.checks.splits import check_split
 from flagcore.model.flagset import Flag, Requirement
 from flagcore.model.normal import walk
@@ -20,44 +20,34 @@ def check_flag_references(scope: Scope, flag: Flag) -> Iterator[Finding]:
     """Variants named by ``default``, ``off_variant``, rules and requirements, and the flags required."""
     base: DocumentPath = ("flags", flag.key)
     if isinstance(flag.default, str):
-        yield from _check_variant(flag, flag.default, (*base, "default"))
+        yield from unknown_variant(flag, flag.default, (*base, "default"))
     else:
         yield from check_split(flag.default, flag.variants, (*base, "default"))
     if flag.off_variant is not None:
-        yield from _check_variant(flag, flag.off_variant, (*base, "off_variant"))
+        yield from unknown_variant(flag, flag.off_variant, (*base, "off_variant"))
     for index, rule in enumerate(flag.rules):
         if rule.serve is not None:
-            yield from _check_variant(flag, rule.serve, (*base, "rules", index, "serve"))
+            yield from unknown_variant(flag, rule.serve, (*base, "rules", index, "serve"))
         if rule.split is not None:
             yield from check_split(rule.split, flag.variants, (*base, "rules", index, "split"))
     for index, requirement in enumerate(flag.requires):
         yield from _check_requirement(scope, flag, requirement, (*base, "requires", index))
 
 
-def _check_variant(flag: Flag, name: str, path: DocumentPath) -> Iterator[Finding]:
-    if flag.variants and name not in flag.variants:
-        hint = did_you_mean(name, flag.variants) or "the variants are " + ", ".join(list(flag.variants)[:10])
-        yield error("unknown-variant", f"the flag has no variant {shown(name)}", path, hint)
-
-
 def _check_requirement(scope: Scope, flag: Flag, requirement: Requirement, path: DocumentPath) -> Iterator[Finding]:
     if requirement.otherwise is not None:
-        yield from _check_variant(flag, requirement.otherwise, (*path, "otherwise"))
+        yield from unknown_variant(flag, requirement.otherwise, (*path, "otherwise"))
     if not requirement.accepted:
         yield error("empty-list", "`is` names at least one variant", (*path, "is"))
     if requirement.flag not in scope.flag_keys:
-        hint = did_you_mean(requirement.flag, scope.flag_keys)
-        yield error("unknown-flag", f"there is no flag {shown(requirement.flag)}", (*path, "flag"), hint)
+        message = f"there is no flag {shown(requirement.flag)}"
+        yield unknown("unknown-flag", message, (*path, "flag"), requirement.flag, scope.flag_keys)
         return
     target = scope.flag_set.flags.get(requirement.flag)
-    if target is None or not target.variants:
+    if target is None:
         return
     for name in requirement.accepted:
-        if name not in target.variants:
-            hint = did_you_mean(name, target.variants) or "its variants are " + ", ".join(list(target.variants)[:10])
-            yield error(
-                "unknown-variant", f"the flag {shown(target.key)} has no variant {shown(name)}", (*path, "is"), hint
-            )
+        yield from unknown_variant(target, name, (*path, "is"), f"the flag {shown(target.key)}")
 
 
 def check_segment_references(scope: Scope) -> Iterator[Finding]:
@@ -65,5 +55,5 @@ def check_segment_references(scope: Scope) -> Iterator[Finding]:
     for condition, path in conditions_of(scope.flag_set):
         for node in walk(condition.tree):
             if isinstance(node, InSegment) and node.name not in scope.segment_names:
-                hint = did_you_mean(node.name, scope.segment_names)
-                yield error("unknown-segment", f"there is no segment {shown(node.name)}", path, hint)
+                message = f"there is no segment {shown(node.name)}"
+                yield unknown("unknown-segment", message, path, node.name, scope.segment_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from flagcore.model.checks.conditions import constant_truth
@@ -11,7 +12,7 @@ from flagcore.model.checks.values import check_salt
 from flagcore.model.flagset import Flag, RampStep, Rule
 from flagcore.model.literals import parse_time
 from flagcore.model.problems import DocumentPath, Finding
-from flagcore.model.tree import All, Expression, Path, Test
+from flagcore.model.tree import All, Expression, Literal, Path, Test
 from flagcore.terms import Operator
 
 __all__ = ["check_rules"]
@@ -127,14 +128,11 @@ def _check_gates(flag: Flag) -> Iterator[Finding]:
     ]
     if len(gated) <= _MAX_GATES:
         return
-    together = len(gated)
-    pins = [_pins(rule.when.tree) if rule.when is not None else {} for rule in gated]
-    for path in set().union(*pins):
-        counts: dict[object, int] = {}
-        for pin in pins:
-            counts[pin.get(path)] = counts.get(pin.get(path), 0) + 1
-        open_ones = counts.pop(None, 0)
-        together = min(together, open_ones + max(counts.values(), default=0))
+    pinned: dict[Path, Counter[Literal]] = {}
+    for rule in gated:
+        for path, constant in _pins(rule.when.tree).items() if rule.when is not None else ():
+            pinned.setdefault(path, Counter())[constant] += 1
+    together = min([len(gated), *(len(gated) - counts.total() + max(counts.values()) for counts in pinned.values())])
     if together > _MAX_GATES:
         message = f"one context may have to pass {together:,} gates"
         yield warning(
@@ -142,7 +140,7 @@ def _check_gates(flag: Flag) -> Iterator[Finding]:
         )
 
 
-def _pins(tree: Expression) -> dict[Path, object]:
+def _pins(tree: Expression) -> dict[Path, Literal]:
     """Return the attributes that the condition wants to equal one constant each."""
     parts = tree.parts if isinstance(tree, All) else (tree,)
     return {

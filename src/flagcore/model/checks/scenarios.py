@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flagcore.model.checks.finding import did_you_mean, error, shown
+from flagcore.model.checks.finding import error, shown, unknown, unknown_variant
 from flagcore.model.flagset import Flag, Scenario
 from flagcore.model.literals import parse_time
 from flagcore.model.problems import DocumentPath, Finding
@@ -21,22 +21,16 @@ def check_scenarios(flag: Flag) -> Iterator[Finding]:
     for index, scenario in enumerate(flag.tests):
         path: DocumentPath = ("flags", flag.key, "tests", index)
         if isinstance(scenario.expect, str):
-            yield from _check_variant(flag, scenario.expect, (*path, "expect"))
+            yield from unknown_variant(flag, scenario.expect, (*path, "expect"))
         else:
             yield from _check_shares(flag, scenario.expect, (*path, "expect"))
         yield from _check_names(flag, scenario, path)
         yield from _check_population(scenario, path)
 
 
-def _check_variant(flag: Flag, name: str, path: DocumentPath) -> Iterator[Finding]:
-    if flag.variants and name not in flag.variants:
-        hint = did_you_mean(name, flag.variants) or "the variants are " + ", ".join(list(flag.variants)[:10])
-        yield error("unknown-variant", f"the flag has no variant {shown(name)}", path, hint)
-
-
 def _check_shares(flag: Flag, shares: dict[str, int | float], path: DocumentPath) -> Iterator[Finding]:
     for name, share in shares.items():
-        yield from _check_variant(flag, name, (*path, name))
+        yield from unknown_variant(flag, name, (*path, name))
         if not 0 <= share <= 100:
             yield error("out-of-range", f"{share} is not a share from 0 to 100 %", (*path, name))
     if not shares:
@@ -53,15 +47,11 @@ def _check_names(flag: Flag, scenario: Scenario, path: DocumentPath) -> Iterator
     if scenario.rule is not None:
         known = [*(rule.id for rule in flag.rules), *(f"requires:{requirement.flag}" for requirement in flag.requires)]
         if scenario.rule not in known:
-            yield error(
-                "unknown-rule",
-                f"the flag has no rule {shown(scenario.rule)}",
-                (*path, "rule"),
-                did_you_mean(scenario.rule, known),
-            )
+            message = f"the flag has no rule {shown(scenario.rule)}"
+            yield unknown("unknown-rule", message, (*path, "rule"), scenario.rule, known)
     if scenario.reason is not None and scenario.reason not in Reason.__members__.values():
-        hint = did_you_mean(scenario.reason, Reason) or "the reasons are " + ", ".join(Reason)
-        yield error("bad-value", f"{shown(scenario.reason)} is not a reason", (*path, "reason"), hint)
+        message, hint = f"{shown(scenario.reason)} is not a reason", "the reasons are " + ", ".join(Reason)
+        yield unknown("bad-value", message, (*path, "reason"), scenario.reason, tuple(Reason), hint)
 
 
 def _check_population(scenario: Scenario, path: DocumentPath) -> Iterator[Finding]:

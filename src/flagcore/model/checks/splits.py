@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from flagcore.model.checks.finding import did_you_mean, error, shown
+from flagcore.model.checks.finding import error, shown, unknown
 from flagcore.model.fields import kind_of
 from flagcore.model.problems import DocumentPath, Finding
 
@@ -40,13 +40,8 @@ def check_split(split: Mapping[str, object], variants: Mapping[str, object], pat
     sound = True
     for name, weight in split.items():
         if variants and name not in variants:
-            yield error(
-                "unknown-variant",
-                f"the flag has no variant {shown(name)}",
-                (*path, name),
-                did_you_mean(name, variants),
-                at_key=True,
-            )
+            message = f"the flag has no variant {shown(name)}"
+            yield unknown("unknown-variant", message, (*path, name), name, variants, at_key=True)
         exact = _exact(weight)
         if exact is None or exact < 0:
             sound = False
