@@ -1,0 +1,199 @@
+"""The engine: holds the linked programs of one revision, answers, and swaps revisions whole.
+
+The getters, ``evaluate``, ``evaluate_all``, ``context`` and ``flag`` are the evaluator's compiled methods. What is here
+happens between evaluations: loading, overrides, counters, the end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flagcore.evaluator._program import Context, EvaluationDetails, Evaluator, FlagHandle, ProgramSet
+from flagcore.snapshot.objects import Snapshot
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from flagcore.context import ContextLike
+    from flagcore.evaluator.explain import Explanation
+
+__all__ = ["Context", "Engine", "EvaluationDetails", "Explanation", "FlagHandle"]
+
+Counts = dict[tuple[str | None, str | None, str], int]
+"""(variant, rule id, reason) -> evaluations."""
+
+
+def present() -> int:
+    """Return the time in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def __getattr__(name: str) -> object:
+    if name == "Explanation":  # only who explains loads it
+        from flagcore.evaluator.explain import Explanation
+
+        return Explanation
+    raise AttributeError(f"module 'flagcore.engine' has no attribute {name!r}")
+
+
+class Engine(Evaluator):
+    """Flags of one environment, from any thread. Before the first ``load`` every flag is PROVIDER_NOT_READY.
+
+    Args:
+        clock: gives the time in microseconds since 1970 UTC; called only when a flag looks at ``now``.
+        static_context: lies under the context of each call: attributes that a call does not name come from here.
+        on_unknown: called with the key when a flag is unknown.
+    """
+
+    degraded: dict[str, str]
+    """Flags that were refused by the last load, with the reason; they keep their previous program or are missing."""
+
+    def __new__(
+        cls,
+        *,
+        clock: Callable[[], int] = present,
+        static_context: Mapping[str, Any] | None = None,
+        on_unknown: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Return an engine without data."""
+        engine = super().__new__(cls, clock=clock, static_context=static_context, on_unknown=on_unknown)
+        engine.degraded = {}
+        engine._base = engine._current
+        engine._lock = threading.RLock()
+        engine._overrides = {}
+        engine._tokens = 0
+        engine._retired = {}
+        engine._closed = False
+        return engine
+
+    _base: ProgramSet  # the revision without overrides
+    _lock: threading.RLock  # held by whoever changes anything; evaluations never take it
+    _overrides: dict[int, dict[str, object]]  # token -> values, the latest last
+    _tokens: int
+    _retired: dict[str, Counts]  # counts of programs that are no longer served
+    _closed: bool
+
+    # -- revisions ----------------------------------------------------------------------------------------------------
+
+    def load(self, snapshot: Snapshot) -> frozenset[str]:
+        """Serve a snapshot from here on, all of it at once; returns the keys of flags that are new, gone or changed.
+
+        Unchanged programs stay as they are, counts and built answers included. A malformed program never takes the
+        others with it: see ``degraded``.
+        """
+        with self._lock:
+            if self._closed:
+                return frozenset()
+            before = self._base
+            self._base, self.degraded = self._link(
+                snapshot.programs, snapshot.value_sets, before, snapshot.epoch, snapshot.revision, snapshot.debug
+            )
+            self._serve()
+            return _changed(before, self._base)
+
+    @property
+    def revision(self) -> int:
+        """The number of the served revision; 0 without data."""
+        return self._base.revision
+
+    @property
+    def epoch(self) -> int:
+        """The incarnation of the environment's history that the revision belongs to."""
+        return self._base.epoch
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is data."""
+        return self._base.ready
+
+    def keys(self) -> Iterable[str]:
+        """Return the flag keys, overrides included: a view with length."""
+        return self._current.keys()
+
+    def close(self) -> None:
+        """Answer PROVIDER_NOT_READY from here on, for good. Idempotent."""
+        with self._lock:
+            self._closed = True
+            self._overrides.clear()
+            self._base = self._empty()
+            self._serve()
+
+    def _serve(self) -> None:
+        """Make the base with its overrides the current revision, and keep the counts of what goes."""
+        before, now = self._current, self._overridden()
+        self._swap(now)
+        for program in before.programs:
+            if now.get(program.key) is not program:
+                _add(self._retired.setdefault(program.key, {}), program.counts(drain=True))
+
+    # -- overrides ----------------------------------------------------------------------------------------------------
+
+    def push_override(self, values: Mapping[str, object]) -> int:
+        """Answer with these values (flag key -> value) until the returned token is popped; later pushes lie on top.
+
+        A value that is a variant's also decides for flags that require that variant.
+
+        Raises:
+            TypeError: no flag can have such a value.
+        """
+        from flagcore.evaluator.constant import constant_program
+
+        with self._lock:
+            for key, value in values.items():
+                constant_program(key, value, None)
+            self._tokens += 1
+            self._overrides[self._tokens] = dict(values)
+            if not self._closed:
+                self._serve()
+            return self._tokens
+
+    def pop_override(self, token: int) -> None:
+        """End an override, in any order; a token that is not known is ignored."""
+        with self._lock:
+            if self._overrides.pop(token, None) is not None:
+                self._serve()
+
+    def _overridden(self) -> ProgramSet:
+        if not self._overrides:
+            return self._base
+        from flagcore.evaluator.constant import constant_program
+
+        base = self._base
+        programs, value_sets = base.sources()
+        for values in self._overrides.values():
+            for key, value in values.items():
+                programs[key] = constant_program(key, value, base.get(key))
+        made, _ = self._link(programs, value_sets, base, base.epoch, base.revision, base.debug, base.ready)
+        return made
+
+    # -- explaining, counting -----------------------------------------------------------------------------------------
+
+    def explain(self, flag_key: str, evaluation_context: ContextLike = None, at: int | None = None) -> Explanation:
+        """Return how the flag comes to its answer for a context, now or at a time in microseconds since 1970 UTC."""
+        from flagcore.evaluator.explain import explain
+
+        return explain(self, flag_key, evaluation_context, at)
+
+    def counters(self, drain: bool = False) -> dict[str, Counts]:
+        """Return evaluations by flag, variant, rule and reason, since the start or the last drain."""
+        with self._lock:
+            counts: dict[str, Counts] = {key: dict(known) for key, known in self._retired.items()}
+            for program in self._current.programs:
+                if found := program.counts(drain):
+                    _add(counts.setdefault(program.key, {}), found)
+            if drain:
+                self._retired.clear()
+            return counts
+
+
+def _changed(before: ProgramSet, now: ProgramSet) -> frozenset[str]:
+    gone = {program.key for program in before.programs if now.get(program.key) is None}
+    return gone | {program.key for program in now.programs if before.get(program.key) is not program}
+
+
+def _add(counts: Counts, more: Counts) -> None:
+    for what, count in more.items():
+        counts[what] = counts.get(what, 0) + count

@@ -1,0 +1,295 @@
+"""The Cython face of the kernel: which objects there are and what each owns.
+
+A Program is one flag: verified bytes, linked. A ProgramSet is one revision: programs and the table that finds them.
+An Evaluator holds one set as ``current`` and replaces it whole. Structs and the hot path are C, in host.h.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from cpython.object cimport PyObject
+
+cdef extern from "../kernel/kernel.h" nogil:
+    enum:
+        FC_LEAF
+        FC_NONE
+        FC_MAX_DEPTH
+        FC_SLOT_TIME
+        FC_LINK_PROGRAM
+        FC_LEAF_VARIANT
+        FC_LEAF_SPLIT
+        FC_LEAF_CALLER
+        FC_REASON_ERROR
+        FC_RULE_REQUIRES
+        FC_VALUE_BOOLEAN
+        FC_VALUE_STRING
+        FC_VALUE_INTEGER
+        FC_VALUE_FLOAT
+        FC_VALUE_OBJECT
+        FC_OK
+
+    ctypedef struct FcText:
+        uint32_t offset
+        uint32_t length
+
+    ctypedef struct FcHeader:
+        uint32_t size
+        uint8_t value_type
+        uint32_t entry
+        uint32_t leaf_offset, leaf_count
+        uint32_t slot_offset, slot_count
+        uint32_t variant_offset, variant_count
+        uint32_t rule_offset, rule_count
+        uint32_t link_offset, link_count
+        uint32_t memo_count
+        uint32_t outcome_count
+        FcText key
+        FcText metadata
+
+    ctypedef struct FcSlot:
+        FcText flat
+        uint32_t parts
+        uint16_t part_count
+        uint16_t kind
+
+    ctypedef struct FcVariant:
+        FcText name
+        FcText value
+        uint64_t scalar
+
+    ctypedef struct FcLink:
+        uint32_t kind
+        FcText name
+
+    ctypedef struct FcLeaf:
+        uint8_t kind
+        uint8_t reason
+        uint32_t rule
+        uint32_t count
+        uint32_t outcome
+
+    ctypedef struct FcValue:
+        uint8_t type
+
+    ctypedef struct FcFrame:
+        FcValue *values
+        uint64_t *have
+        uint64_t *memo
+        uint64_t *memo_have
+        uint64_t *outcomes
+
+    ctypedef struct FcResult:
+        uint32_t leaf
+        uint32_t outcome
+        uint32_t variant
+
+    ctypedef struct FcProgram:
+        const uint8_t *bytes
+        const FcLeaf *leaves
+        uint32_t entry
+        uint32_t memo_count
+        uint32_t outcome_slot
+        uint8_t value_type
+        uint8_t has_requires
+
+    uint32_t fc_verify(const uint8_t *program, size_t size)
+    uint32_t fc_verify_set(const uint8_t *value_set, size_t size)
+    const char *fc_status_text(uint32_t status)
+    uint64_t fc_hash(const uint8_t *content, size_t size, uint64_t seed)
+    void fc_program_init(FcProgram *out, const uint8_t *bytes, const uint32_t *slots, const void *const *links)
+
+cdef extern from "host.h":
+    ctypedef struct Attribute:
+        PyObject *flat
+        PyObject *parts
+        uint8_t flat_is_subject
+        uint8_t root_is_subject
+
+    ctypedef struct Outcome:
+        PyObject *value
+        PyObject *details
+        uint64_t count
+
+    ctypedef struct Flag:
+        FcProgram program
+        Outcome *outcomes
+        Outcome *constant
+        PyObject *key
+        PyObject *owner
+        uint64_t mismatches
+        uint32_t outcome_count
+        uint32_t slot_count
+        uint8_t is_local
+        uint8_t depth
+
+    ctypedef struct FlagEntry:
+        PyObject *key
+        Py_hash_t hash
+        Flag *flag
+
+    ctypedef struct FlagTable:
+        FlagEntry *entries
+        size_t mask
+        PyObject *owner
+        const Attribute *attributes
+        PyObject *fallback
+        PyObject *clock
+
+    ctypedef struct Scratch:
+        Scratch *next
+        FcFrame frame
+        PyObject **held
+        uint32_t held_count
+        uint32_t slots, outcomes, memos
+
+    ctypedef struct Fetcher:
+        PyObject *mapping
+        PyObject *targeting_key
+        uint8_t has_time
+        int64_t time
+
+    ctypedef PyObject *(*FirstAnswer)(const Flag *flag, uint32_t outcome, int details) noexcept
+
+    enum:
+        LOCAL_SLOTS
+        LOCAL_MEMOS
+
+    PyObject *host_mapping_class
+    PyObject *host_missing
+    PyObject *host_get
+    PyObject *host_targeting_key
+    PyObject *host_attributes
+    PyObject *host_empty
+    FirstAnswer host_first_answer
+
+    bint host_is_mapping(PyObject *value)
+    void host_swallow()
+    object host_given(PyObject *new_reference)
+    FlagEntry *host_find(const FlagTable *table, PyObject *key)
+    int host_open_context(PyObject *context, PyObject **mapping, PyObject **targeting_key)
+    PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context, int details)
+    PyObject *host_quick_answer(const FlagTable *table, PyObject *key, PyObject *context, unsigned int type, int details)
+    uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *mapping)
+    uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch)
+    uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
+    void host_walk_all(const FlagTable *table, const uint32_t *order, uint32_t count, Fetcher *fetcher, Scratch *scratch,
+                       uint32_t *outcomes)
+    FcResult host_outcome_source(const FcProgram *program, uint32_t outcome)
+    Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos)
+    void scratch_free(Scratch *scratch)
+    void scratch_clear(Scratch *scratch)
+    void scratch_restart(Scratch *scratch)
+    void scratch_adopt(Scratch *scratch, Scratch *old)
+
+
+cdef class EvaluationDetails:
+    """What an evaluation gave, and why. Immutable, and shared by all evaluations that end alike."""
+
+    cdef readonly object flag_key
+    cdef readonly object value
+    cdef readonly object variant
+    cdef readonly object reason
+    cdef readonly object error_code
+    cdef readonly object error_message
+    cdef readonly object flag_metadata
+
+
+cdef class SlotTable:
+    """Attributes that any program of an engine has looked at, by evaluation slot. Append-only, so that contexts survive swaps."""
+
+    cdef dict numbers            # flat key, or tuple of the path's names -> slot
+    cdef list texts              # keeps flat keys and paths alive
+    cdef Attribute *attributes
+    cdef list retired            # earlier, smaller arrays: evaluations under way may still read them
+    cdef uint32_t count, capacity
+
+    cdef uint32_t slot_of(self, const uint8_t *program, const FcSlot *slot) except 0xFFFFFFFF
+    cdef uint32_t append(self, str flat, tuple parts) except 0xFFFFFFFF
+
+
+cdef class ValueSet:
+    """A verified value set. Keeps its bytes alive."""
+
+    cdef readonly bytes source
+
+
+cdef class Program:
+    """One flag, verified and linked; immutable but for its counters and the answers built on first use.
+
+    Shared between revisions while its bytes and everything it links to stay the same.
+    """
+
+    cdef Flag flag
+    cdef readonly bytes source
+    cdef readonly tuple links    # Program, ValueSet or None for each link; keeps them alive
+    cdef readonly object revision
+    cdef void *arrays            # one allocation: links, outcomes, slots
+
+
+cdef class ProgramSet:
+    """One revision: programs, and the table that finds them by flag key. Immutable."""
+
+    cdef FlagTable table
+    cdef readonly tuple programs
+    cdef readonly bint ready     # False: there is no data, unknown flags are PROVIDER_NOT_READY
+    cdef readonly object epoch, revision
+    cdef readonly dict debug     # flag key -> encoded DebugFlag
+    cdef SlotTable slots
+    cdef object fallback, clock  # keep what the table names alive
+    cdef uint32_t slot_count, outcome_slots, memo_words  # what a wide evaluation needs
+    cdef uint32_t *order         # positions of the flags in the table, in the order of `programs`
+    cdef dict index              # flag key -> None; built when first asked for
+
+    cdef dict keys_index(self)
+
+
+cdef class Context:
+    """A reusable evaluation context: each attribute is read from the mapping once, when a flag first looks at it.
+
+    Belongs to the engine that made it (another takes it as its mapping) and follows the engine's revisions.
+    """
+
+    cdef readonly object mapping, targeting_key
+    cdef SlotTable slots
+    cdef Scratch *scratch
+    cdef bint busy               # an evaluation is reading into it; one inside that takes the mapping
+
+    cdef Scratch *room(self, ProgramSet programs)
+
+
+cdef class Evaluator:
+    """Answers for the flags of the current revision. The getters never raise."""
+
+    cdef ProgramSet current
+    cdef SlotTable slots
+    cdef dict outcome_slots      # flag key -> outcome slot, for flags that are prerequisites; append-only
+    cdef Scratch *scratches      # free list
+    cdef object static_context, clock, on_unknown
+    cdef object __weakref__
+
+    cdef object answer(self, object key, object default, object context, int asked, int details, object at)
+    cdef object _answer(self, object key, object default, object context, int asked, int details, object at)
+    cdef object _usable(self, object context)
+    cdef _tell_unknown(self, object key)
+    cdef uint32_t _outcome(self, ProgramSet programs, Flag *flag, object context, object at) except? 0xFFFFFFFF
+    cdef Scratch *_borrow(self, ProgramSet programs) except NULL
+    cdef void _give_back(self, Scratch *scratch) noexcept
+
+
+cdef class FlagHandle:
+    """One flag, looked up once a revision."""
+
+    cdef readonly str key
+    cdef Evaluator evaluator
+    cdef ProgramSet programs     # the revision in which `found` was looked up
+    cdef Flag *found
+
+    cdef Flag *current_flag(self) noexcept
+
+
+cdef class Evaluations:
+    """Results of evaluate_all: a mapping of flag key to details, each looked up when it is asked for."""
+
+    cdef ProgramSet programs
+    cdef dict index              # flag key -> None: the flags that were asked for
+    cdef uint32_t *outcomes      # by position in the table
+
+    cdef object details_at(self, FlagEntry *entry)

@@ -1,0 +1,1137 @@
+"""Programs, revisions and the evaluator: the Cython face of the kernel (docs/design/kernel.md section 3).
+
+Read top down: what an evaluation gives (EvaluationDetails), what a flag is (Program), what a revision is (ProgramSet and
+``link``), who answers (Evaluator). The hot path is ``host_quick_answer`` in host.h; ``Evaluator.answer`` is the same
+policy, whole.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from flagcore.errors import MalformedProgramError
+from flagcore.terms import ErrorCode, FlagType, Reason
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.string cimport memcpy, memset
+
+__all__ = ["Context", "EvaluationDetails", "Evaluations", "Evaluator", "FlagHandle", "Program", "ProgramSet", "ValueSet"]
+
+RULE = "flagcore.rule"
+REVISION = "flagcore.revision"
+OVERRIDE = "flagcore.override"
+
+cdef object NOTHING = MappingProxyType({})
+cdef tuple REASONS = (
+    Reason.STATIC, Reason.DEFAULT, Reason.TARGETING_MATCH, Reason.SPLIT, Reason.DISABLED, Reason.ERROR
+)  # by FC_REASON_*
+cdef tuple TYPES = (FlagType.BOOLEAN, FlagType.STRING, FlagType.INTEGER, FlagType.FLOAT, FlagType.OBJECT)  # by FC_VALUE_*
+cdef object decode_json = msgspec.json.decode
+cdef enum: ANY_TYPE = -1
+
+
+# ---- details ---------------------------------------------------------------------------------------------------------
+
+
+@cython.final
+@cython.freelist(16)
+cdef class EvaluationDetails:
+    def __cinit__(
+        self,
+        flag_key=None,
+        value=None,
+        variant=None,
+        reason=Reason.UNKNOWN,
+        error_code=None,
+        error_message=None,
+        flag_metadata=NOTHING,
+    ):
+        self.flag_key = flag_key
+        self.value = value
+        self.variant = variant
+        self.reason = reason
+        self.error_code = error_code
+        self.error_message = error_message
+        self.flag_metadata = flag_metadata
+
+    def __eq__(self, other):
+        if not isinstance(other, EvaluationDetails):
+            return NotImplemented
+        return self._fields() == (<EvaluationDetails>other)._fields()
+
+    def __hash__(self):
+        return hash((self.flag_key, self.variant, self.reason, self.error_code))
+
+    def _fields(self):
+        return (
+            self.flag_key, self.value, self.variant, self.reason, self.error_code, self.error_message,
+            dict(self.flag_metadata),
+        )
+
+    def __reduce__(self):
+        return _unpickled, self._fields()
+
+    def __repr__(self):
+        cdef list parts = [f"flag_key={self.flag_key!r}", f"value={self.value!r}", f"variant={self.variant!r}"]
+        parts.append(f"reason={str(self.reason)!r}")
+        if self.error_code is not None:
+            parts.append(f"error_code={str(self.error_code)!r}, error_message={self.error_message!r}")
+        parts.append(f"flag_metadata={dict(self.flag_metadata)!r}")
+        return f"EvaluationDetails({', '.join(parts)})"
+
+
+def _unpickled(flag_key, value, variant, reason, error_code, error_message, flag_metadata):
+    return EvaluationDetails(
+        flag_key, value, variant, reason, error_code, error_message, MappingProxyType(flag_metadata)
+    )
+
+
+cdef object failed(object key, object default, object code, str message, object metadata=NOTHING):
+    return EvaluationDetails(key, default, None, Reason.ERROR, code, message, metadata)
+
+
+# ---- slots -----------------------------------------------------------------------------------------------------------
+
+
+cdef str text_at(const uint8_t *program, FcText text):
+    return PyUnicode_DecodeUTF8(<const char *>program + text.offset, text.length, NULL)
+
+
+@cython.final
+@cython.no_gc
+cdef class SlotTable:
+    def __cinit__(self):
+        self.numbers = {}
+        self.texts = []
+        self.retired = []
+        self.capacity = 16
+        self.attributes = <Attribute *>PyMem_Calloc(self.capacity, sizeof(Attribute))
+        if self.attributes == NULL:
+            raise MemoryError
+        self.count = 1  # FC_SLOT_NOW: its record stays empty
+
+    def __dealloc__(self):
+        cdef object old
+        PyMem_Free(self.attributes)
+        if self.retired is not None:
+            for old in self.retired:
+                PyMem_Free(<void *><size_t>old)
+
+    cdef uint32_t slot_of(self, const uint8_t *program, const FcSlot *slot) except 0xFFFFFFFF:
+        """Return the evaluation slot of a program's slot, a new one where the attribute is new."""
+        cdef str flat
+        cdef object known
+        if slot.kind == FC_SLOT_TIME:
+            return 0
+        flat = text_at(program, slot.flat)
+        if slot.part_count > 1:
+            parts = names_of(flat, program, slot)
+            known = self.numbers.get(parts)
+            return self.append(flat, parts) if known is None else known
+        known = self.numbers.get(flat)
+        return self.append(flat, None) if known is None else known
+
+    cdef uint32_t append(self, str flat, tuple parts) except 0xFFFFFFFF:
+        cdef Attribute *attribute
+        if self.count == self.capacity:
+            self._grow()
+        flat = intern(flat)
+        self.texts.append((flat, parts))
+        attribute = &self.attributes[self.count]
+        attribute.flat = <PyObject *>flat
+        attribute.parts = <PyObject *>parts if parts is not None else NULL
+        attribute.flat_is_subject = flat == "targetingKey"
+        attribute.root_is_subject = parts is not None and parts[0] == "targetingKey"
+        self.numbers[flat if parts is None else parts] = self.count
+        self.count += 1
+        return self.count - 1
+
+    def _grow(self):
+        """Take a larger array. The smaller ones stay: an evaluation under way may have started with one."""
+        cdef Attribute *larger = <Attribute *>PyMem_Calloc(2 * self.capacity, sizeof(Attribute))
+        if larger == NULL:
+            raise MemoryError
+        memcpy(larger, self.attributes, self.capacity * sizeof(Attribute))
+        self.retired.append(<size_t>self.attributes)
+        self.attributes = larger
+        self.capacity *= 2
+
+
+cdef tuple names_of(str flat, const uint8_t *program, const FcSlot *slot):
+    """Return the names of a path; their lengths are counted in bytes."""
+    cdef const uint32_t *lengths = <const uint32_t *>(program + slot.parts)
+    cdef bytes joined = flat.encode()
+    cdef list names = []
+    cdef size_t at = 0
+    cdef uint32_t i
+    for i in range(slot.part_count):
+        names.append(intern(joined[at:at + lengths[i]].decode()))
+        at += lengths[i] + 1
+    return tuple(names)
+
+
+cdef str intern(str text):
+    import sys
+    return sys.intern(text)
+
+
+# ---- value sets and programs -----------------------------------------------------------------------------------------
+
+
+@cython.final
+@cython.no_gc
+cdef class ValueSet:
+    def __cinit__(self, bytes source not None):
+        cdef uint32_t status = fc_verify_set(<const uint8_t *>PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source))
+        if status != FC_OK:
+            raise MalformedProgramError(fc_status_text(status).decode())
+        self.source = source
+
+
+cdef const FcHeader *verified(bytes source, str key) except NULL:
+    """Return the header of sound program bytes of the flag ``key``; raise MalformedProgramError for all others."""
+    cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(source)
+    cdef const FcHeader *header = <const FcHeader *>content
+    cdef uint32_t status = fc_verify(content, PyBytes_GET_SIZE(source))
+    if status != FC_OK:
+        raise MalformedProgramError(fc_status_text(status).decode())
+    if key is not None and text_at(content, header.key) != key:
+        raise MalformedProgramError(f"the program is of the flag {text_at(content, header.key)!r}")
+    return header
+
+
+@cython.final
+@cython.no_gc
+cdef class Program:
+    def __dealloc__(self):
+        cdef uint32_t i
+        for i in range(self.flag.outcome_count):
+            Py_XDECREF_pointer(self.flag.outcomes[i].value)
+            Py_XDECREF_pointer(self.flag.outcomes[i].details)
+        Py_XDECREF_pointer(self.flag.key)
+        PyMem_Free(self.arrays)
+
+    @property
+    def key(self):
+        return <object>self.flag.key
+
+    @property
+    def type(self):
+        return TYPES[self.flag.program.value_type]
+
+    def variants(self):
+        """Return variant name -> value."""
+        cdef const FcHeader *header = <const FcHeader *>self.flag.program.bytes
+        cdef uint32_t i
+        return {variant_name(&self.flag, i): value_of(&self.flag, i) for i in range(header.variant_count)}
+
+    def counts(self, bint drain=False):
+        """Return (variant, rule, reason) -> evaluations since the counts were last drained, zeros left out."""
+        cdef dict counts = {}
+        cdef FcResult source
+        cdef uint32_t i
+        for i in range(self.flag.outcome_count):
+            if self.flag.outcomes[i].count:
+                source = host_outcome_source(&self.flag.program, i)
+                variant = None if source.variant == FC_NONE else variant_name(&self.flag, source.variant)
+                what = variant, rule_of(&self.flag, source.leaf), str(reason_of(&self.flag, source))
+                counts[what] = counts.get(what, 0) + self.flag.outcomes[i].count
+        if self.flag.mismatches:
+            what = None, None, str(Reason.ERROR)
+            counts[what] = counts.get(what, 0) + self.flag.mismatches
+        if drain:
+            self.flag.mismatches = 0
+            for i in range(self.flag.outcome_count):
+                self.flag.outcomes[i].count = 0
+        return counts
+
+    def metadata(self):
+        """Return the author's flag metadata with the revision at which this program came."""
+        return dict(metadata_of(&self.flag, None))
+
+
+cdef inline void Py_XDECREF_pointer(PyObject *reference) noexcept:
+    if reference != NULL:
+        Py_DECREF(<object>reference)
+
+
+cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, uint32_t outcome_slot, object revision):
+    """Return a program of verified bytes whose links are resolved."""
+    cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(source)
+    cdef const FcHeader *header = <const FcHeader *>content
+    cdef Program program = Program.__new__(Program)
+    cdef Flag *flag = &program.flag
+    cdef size_t link_bytes = header.link_count * sizeof(void *)
+    cdef size_t outcome_bytes = header.outcome_count * sizeof(Outcome)
+    cdef uint32_t *slot_numbers
+    cdef uint32_t i
+    program.source, program.links, program.revision = source, links, revision
+    program.arrays = PyMem_Calloc(1, link_bytes + outcome_bytes + header.slot_count * sizeof(uint32_t))
+    if program.arrays == NULL:
+        raise MemoryError
+    flag.outcomes = <Outcome *>(<char *>program.arrays + link_bytes)
+    flag.outcome_count = header.outcome_count
+    flag.slot_count = header.slot_count
+    slot_numbers = <uint32_t *>(<char *>flag.outcomes + outcome_bytes)
+    for i in range(header.slot_count):
+        slot_numbers[i] = slots.slot_of(content, <const FcSlot *>(content + header.slot_offset) + i)
+    flag.depth = set_links(<const void **>program.arrays, links)
+    fc_program_init(&flag.program, content, slot_numbers, <const void *const *>program.arrays)
+    flag.program.outcome_slot = outcome_slot
+    Py_INCREF(key)
+    flag.key = <PyObject *>key
+    flag.owner = <PyObject *>program
+    flag.is_local = (
+        not flag.program.has_requires and flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
+    )
+    flag.constant = constant_outcome(flag)
+    return program
+
+
+cdef uint8_t set_links(const void **into, tuple links):
+    """Write the addresses of linked things; returns the longest chain of prerequisites below."""
+    cdef uint8_t depth = 0
+    cdef Py_ssize_t i
+    cdef object link
+    for i, link in enumerate(links):
+        if isinstance(link, Program):
+            into[i] = &(<Program>link).flag.program
+            depth = max(depth, (<Program>link).flag.depth + 1)
+        elif link is not None:
+            into[i] = PyBytes_AS_STRING((<ValueSet>link).source)
+    return depth
+
+
+cdef Outcome *constant_outcome(Flag *flag) noexcept:
+    """Return the outcome of a flag that looks at nothing, NULL for others; fill in the values that need no object made."""
+    cdef const FcProgram *program = &flag.program
+    cdef FcResult source
+    cdef uint32_t i
+    if program.value_type == FC_VALUE_BOOLEAN:
+        for i in range(flag.outcome_count):
+            source = host_outcome_source(program, i)
+            if source.variant != FC_NONE:
+                set_value(&flag.outcomes[i], variant_at(flag, source.variant).scalar != 0)
+    if not program.entry & FC_LEAF or program.leaves[program.entry & ~<uint32_t>FC_LEAF].kind == FC_LEAF_SPLIT:
+        return NULL
+    return &flag.outcomes[program.leaves[program.entry & ~<uint32_t>FC_LEAF].outcome]
+
+
+cdef inline void set_value(Outcome *outcome, object value) noexcept:
+    Py_INCREF(value)
+    outcome.value = <PyObject *>value
+
+
+def text_identity(str text not None):
+    """Return XXH64 of the text in UTF-8: the identity of a variant of that name (bucketing.md 2.6)."""
+    cdef bytes content = text.encode()
+    return fc_hash(<const uint8_t *>PyBytes_AS_STRING(content), PyBytes_GET_SIZE(content), 0)
+
+
+# ---- outcomes: values and details of a flag ---------------------------------------------------------------------------
+
+
+cdef inline const FcHeader *header_of(const Flag *flag) noexcept:
+    return <const FcHeader *>flag.program.bytes
+
+
+cdef inline const FcVariant *variant_at(const Flag *flag, uint32_t index) noexcept:
+    return <const FcVariant *>(flag.program.bytes + header_of(flag).variant_offset) + index
+
+
+cdef str variant_name(const Flag *flag, uint32_t index):
+    return text_at(flag.program.bytes, variant_at(flag, index).name)
+
+
+cdef object value_of(const Flag *flag, uint32_t index):
+    """Return the value of a variant, a fresh one each time."""
+    cdef const FcVariant *variant = variant_at(flag, index)
+    cdef uint64_t scalar = variant.scalar
+    cdef double number
+    if flag.program.value_type == FC_VALUE_BOOLEAN:
+        return scalar != 0
+    if flag.program.value_type == FC_VALUE_INTEGER:
+        return <int64_t>scalar
+    if flag.program.value_type == FC_VALUE_FLOAT:
+        memcpy(&number, &scalar, sizeof(number))
+        return number
+    if flag.program.value_type == FC_VALUE_STRING:
+        return text_at(flag.program.bytes, variant.value)
+    return decode_json(flag.program.bytes[variant.value.offset:variant.value.offset + variant.value.length])
+
+
+cdef object metadata_of(const Flag *flag, str rule):
+    cdef FcText text = header_of(flag).metadata
+    cdef dict metadata = {}
+    if text.length > 2:
+        metadata = decode_json(flag.program.bytes[text.offset:text.offset + text.length])
+    if rule is not None:
+        metadata[RULE] = rule
+    metadata[REVISION] = (<Program>flag.owner).revision
+    return MappingProxyType(metadata)
+
+
+cdef str rule_of(const Flag *flag, uint32_t leaf):
+    """Return the id of the rule that a leaf belongs to, None for the default."""
+    cdef const uint8_t *content = flag.program.bytes
+    cdef uint32_t rule = flag.program.leaves[leaf].rule
+    if rule == FC_NONE:
+        return None
+    if rule & FC_RULE_REQUIRES:
+        rule &= ~<uint32_t>FC_RULE_REQUIRES
+        return f"requires:{text_at(content, (<const FcLink *>(content + header_of(flag).link_offset))[rule].name)}"
+    return text_at(content, (<const FcText *>(content + header_of(flag).rule_offset))[rule])
+
+
+cdef object reason_of(const Flag *flag, FcResult source):
+    """Return the reason; a split without a variant had no subject to decide for."""
+    cdef const FcLeaf *leaf = &flag.program.leaves[source.leaf]
+    if leaf.kind == FC_LEAF_SPLIT and source.variant == FC_NONE:
+        return Reason.ERROR
+    return REASONS[leaf.reason]
+
+
+cdef EvaluationDetails details_of(const Flag *flag, uint32_t outcome, object value):
+    """Return fresh details of an outcome with this value."""
+    cdef FcResult source = host_outcome_source(&flag.program, outcome)
+    cdef EvaluationDetails details = EvaluationDetails.__new__(EvaluationDetails)
+    details.flag_key = <object>flag.key
+    details.value = value
+    if source.variant != FC_NONE:
+        details.variant = variant_name(flag, source.variant)
+    details.reason = reason_of(flag, source)
+    details.flag_metadata = metadata_of(flag, rule_of(flag, source.leaf))
+    if details.reason is Reason.ERROR:
+        details.error_code = ErrorCode.TARGETING_KEY_MISSING
+        details.error_message = "the value to bucket by is missing, or of a kind that cannot be bucketed"
+    return details
+
+
+cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noexcept:
+    """Build and keep what every evaluation with this outcome hands out; NULL where each needs its own."""
+    cdef Outcome *known = &flag.outcomes[outcome]
+    cdef uint32_t variant = host_outcome_source(&flag.program, outcome).variant
+    cdef object built
+    if variant == FC_NONE or flag.program.value_type == FC_VALUE_OBJECT:
+        return NULL
+    try:
+        if known.value == NULL:
+            set_value(known, value_of(flag, variant))
+        if details and known.details == NULL:
+            built = details_of(flag, outcome, <object>known.value)
+            Py_INCREF(built)
+            known.details = <PyObject *>built
+    except BaseException:
+        return NULL
+    return known.details if details else known.value
+
+
+host_first_answer = first_answer
+
+
+# ---- revisions -------------------------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class ProgramSet:
+    def __dealloc__(self):
+        PyMem_Free(self.table.entries)
+        PyMem_Free(self.order)
+
+    def __len__(self):
+        return len(self.programs)
+
+    def get(self, str key not None):
+        """Return the Program of a flag key, None when there is none."""
+        cdef FlagEntry *entry = host_find(&self.table, <PyObject *>key)
+        return None if entry == NULL else <Program>entry.flag.owner
+
+    def keys(self):
+        """Return the flag keys, in the order of the snapshot."""
+        return self.keys_index().keys()
+
+    def sources(self):
+        """Return (flag key -> program bytes, name -> value-set bytes): what this revision was linked from."""
+        cdef dict value_sets = {name: (<ValueSet>value_set).source for name, value_set in sets_of(self).items()}
+        return {program.key: program.source for program in self.programs}, value_sets
+
+    cdef dict keys_index(self):
+        if self.index is None:
+            self.index = {program.key: None for program in self.programs}
+        return self.index
+
+
+cdef ProgramSet new_set(
+    list programs, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, dict debug
+):
+    cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
+    cdef Program program
+    cdef size_t capacity = 2
+    cdef uint32_t i
+    made.programs = tuple(programs)
+    made.slots, made.fallback, made.clock = slots, fallback, clock
+    made.ready, made.epoch, made.revision, made.debug = ready, epoch, revision, debug
+    while capacity < 2 * <size_t>len(programs):
+        capacity *= 2
+    made.table.entries = <FlagEntry *>PyMem_Calloc(capacity, sizeof(FlagEntry))
+    made.order = <uint32_t *>PyMem_Malloc((len(programs) + 1) * sizeof(uint32_t))
+    if made.table.entries == NULL or made.order == NULL:
+        raise MemoryError
+    made.table.mask = capacity - 1
+    made.table.owner = <PyObject *>made
+    made.table.attributes = slots.attributes
+    made.table.fallback = <PyObject *>fallback if fallback is not None else NULL
+    made.table.clock = <PyObject *>clock
+    made.slot_count = slots.count
+    for i, program in enumerate(programs):
+        made.order[i] = enter(&made.table, &program.flag)
+        made.memo_words = max(made.memo_words, program.flag.program.memo_count)
+        if program.flag.program.outcome_slot != FC_NONE:
+            made.outcome_slots = max(made.outcome_slots, program.flag.program.outcome_slot + 1)
+    return made
+
+
+cdef uint32_t enter(FlagTable *table, Flag *flag) except 0xFFFFFFFF:
+    """Put a flag into the table; returns its position."""
+    cdef Py_hash_t hash_ = hash(<object>flag.key)
+    cdef size_t at = <size_t>hash_ & table.mask
+    while table.entries[at].key != NULL:
+        at = (at + 1) & table.mask
+    table.entries[at].key, table.entries[at].hash, table.entries[at].flag = flag.key, hash_, flag
+    return <uint32_t>at
+
+
+cdef class Linker:
+    """Builds a revision from bytes: takes over what has not changed, verifies the rest, resolves names.
+
+    What cannot be used is listed in ``degraded`` with the reason: the flag keeps its previous program or is missing.
+    """
+
+    cdef ProgramSet previous
+    cdef SlotTable slots
+    cdef dict outcome_slots
+    cdef object revision
+    cdef dict sources            # flag key -> bytes that are sound
+    cdef dict sets               # name -> ValueSet
+    cdef dict names              # flag key -> ((kind, name), ...) where there are links
+    cdef dict linked             # flag key -> Program
+    cdef readonly dict degraded
+
+    def __cinit__(self, ProgramSet previous, SlotTable slots, dict outcome_slots, object revision):
+        self.previous, self.slots, self.outcome_slots, self.revision = previous, slots, outcome_slots, revision
+        self.sources, self.sets, self.names, self.linked, self.degraded = {}, {}, {}, {}, {}
+
+    cdef list link(self, dict programs, dict value_sets):
+        """Return the programs of the revision, in the order given."""
+        cdef str key
+        self._take_sets(value_sets)
+        for key, source in programs.items():
+            self._take(key, source)
+        for key in self._dependent():
+            self._link_one(key)
+        for key in self.sources:
+            if key not in self.linked and key not in self.degraded:
+                self._link_one(key)
+        return [self.linked[key] for key in programs if key in self.linked]
+
+    cdef _take_sets(self, dict value_sets):
+        cdef dict known = sets_of(self.previous)
+        cdef ValueSet old
+        for name, source in value_sets.items():
+            old = known.get(name)
+            if old is not None and old.source == source:
+                self.sets[name] = old
+                continue
+            try:
+                self.sets[name] = ValueSet(source)
+            except MalformedProgramError as error:
+                self.sets[name] = error
+
+    cdef _take(self, str key, bytes source):
+        """Keep sound bytes; of a malformed program the previous bytes, if there are any."""
+        cdef Program old = self.previous.get(key)
+        if old is None or old.source != source:
+            try:
+                verified(source, key)
+            except (MalformedProgramError, UnicodeDecodeError) as error:
+                self.degraded[key] = f"malformed program: {error}"
+                if old is None:
+                    return
+                source = old.source
+        self.sources[key] = source
+        if (<const FcHeader *>PyBytes_AS_STRING(source)).link_count:
+            self.names[key] = link_names(source)
+
+    cdef list _dependent(self):
+        """Return the flags that have prerequisites or are some, prerequisites first; those in a cycle are degraded."""
+        cdef dict waiting = {}, waited_for = {}
+        cdef list ready = [], order = []
+        for key, names in self.names.items():
+            needed = {name for kind, name in names if kind == FC_LINK_PROGRAM and name in self.sources}
+            if needed:
+                waiting[key] = needed
+                for name in needed:
+                    waited_for.setdefault(name, []).append(key)
+                    self.outcome_slots.setdefault(name, len(self.outcome_slots))
+        ready = [name for name in waited_for if name not in waiting]
+        while ready:
+            name = ready.pop()
+            order.append(name)
+            for key in waited_for.get(name, ()):
+                waiting[key].discard(name)
+                if not waiting[key]:
+                    del waiting[key]
+                    ready.append(key)
+        for key in waiting:
+            self.degraded[key] = "its prerequisites form a cycle"
+        return order
+
+    cdef _link_one(self, str key):
+        cdef bytes source = self.sources[key]
+        cdef Program old = self.previous.get(key)
+        cdef tuple links
+        cdef uint32_t outcome_slot = self.outcome_slots.get(key, FC_NONE)
+        try:
+            links = self._links(key)
+            if old is not None and old.source == source:
+                if old.flag.program.outcome_slot == outcome_slot and same_objects(old.links, links):
+                    self.linked[key] = old
+                    return
+                self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, old.revision)
+                return
+            self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, self.revision)
+        except (MalformedProgramError, UnicodeDecodeError) as error:
+            self.degraded[key] = f"malformed program: {error}"
+            if old is not None:
+                self.linked[key] = old
+
+    cdef tuple _links(self, str key):
+        cdef list links = []
+        cdef object target
+        for kind, name in self.names.get(key, ()):
+            target = self.linked.get(name) if kind == FC_LINK_PROGRAM else self.sets.get(name)
+            if isinstance(target, MalformedProgramError):
+                raise MalformedProgramError(f"value set {name!r}: {target}")
+            if kind != FC_LINK_PROGRAM and target is None:
+                raise MalformedProgramError(f"value set {name!r} is missing")
+            if kind == FC_LINK_PROGRAM and target is not None and (<Program>target).flag.depth + 2 > <int>FC_MAX_DEPTH:
+                raise MalformedProgramError("the chain of its prerequisites is too long")
+            links.append(target)
+        return tuple(links)
+
+
+cdef bint same_objects(tuple left, tuple right):
+    cdef Py_ssize_t i
+    if len(left) != len(right):
+        return False
+    for i in range(len(left)):
+        if left[i] is not right[i]:
+            return False
+    return True
+
+
+cdef tuple link_names(bytes source):
+    cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(source)
+    cdef const FcHeader *header = <const FcHeader *>content
+    cdef const FcLink *links = <const FcLink *>(content + header.link_offset)
+    cdef uint32_t i
+    cdef list names = []
+    for i in range(header.link_count):
+        names.append((links[i].kind, text_at(content, links[i].name)))
+    return tuple(names)
+
+
+cdef dict sets_of(ProgramSet programs):
+    """Return the value sets that a revision's programs link to, by name."""
+    cdef dict sets = {}
+    cdef Program program
+    for program in programs.programs:
+        if program.links:
+            for (kind, name), link in zip(link_names(program.source), program.links):
+                if kind != FC_LINK_PROGRAM and link is not None:
+                    sets[name] = link
+    return sets
+
+
+# ---- contexts --------------------------------------------------------------------------------------------------------
+
+
+cdef object opened(object context):
+    """Return (mapping, targeting key or None), or None for what is no context."""
+    cdef PyObject *mapping
+    cdef PyObject *targeting_key
+    if not host_open_context(<PyObject *>context, &mapping, &targeting_key):
+        return None
+    return host_given(mapping), (None if targeting_key == NULL else host_given(targeting_key))
+
+
+@cython.final
+cdef class Context:
+    def __dealloc__(self):
+        scratch_free(self.scratch)
+
+    def __repr__(self):
+        return f"<flagcore context of {self.mapping!r}>"
+
+    @property
+    def attributes(self):
+        """The mapping, under the name that evaluation contexts have for it."""
+        return self.mapping
+
+    cdef Scratch *room(self, ProgramSet programs):
+        """Return the context's own room, large enough for a revision; NULL when there is no memory."""
+        cdef Scratch *larger
+        cdef Scratch *scratch = self.scratch
+        if scratch != NULL and fits(scratch, programs):
+            scratch_restart(scratch)
+            return scratch
+        larger = scratch_new(programs.slot_count, programs.outcome_slots, programs.memo_words)
+        if larger != NULL and scratch != NULL:
+            scratch_adopt(larger, scratch)
+            scratch_restart(larger)
+        if larger != NULL:
+            self.scratch = larger
+        return larger
+
+
+cdef inline bint fits(Scratch *scratch, ProgramSet programs) noexcept:
+    return (
+        scratch.slots >= programs.slot_count
+        and scratch.outcomes >= programs.outcome_slots
+        and scratch.memos >= programs.memo_words
+    )
+
+
+# ---- the evaluator ---------------------------------------------------------------------------------------------------
+
+
+cdef class Evaluator:
+    def __cinit__(self, *, clock, static_context=None, on_unknown=None):
+        self.slots = SlotTable()
+        self.outcome_slots = {}
+        self.static_context = None if static_context is None else dict(static_context)
+        self.clock = clock
+        self.on_unknown = on_unknown
+        self.current = new_set([], self.slots, self.static_context, clock, False, 0, 0, {})
+
+    def __dealloc__(self):
+        cdef Scratch *scratch
+        while self.scratches != NULL:
+            scratch = self.scratches
+            self.scratches = scratch.next
+            scratch_free(scratch)
+
+    # -- one flag: the getters. Each tries the straight path of host.h first.
+
+    def get_boolean_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_BOOLEAN, 0
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_BOOLEAN, 0, None)
+
+    def get_boolean_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_BOOLEAN, 1
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_BOOLEAN, 1, None)
+
+    def get_string_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_STRING, 0
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_STRING, 0, None)
+
+    def get_string_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_STRING, 1
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_STRING, 1, None)
+
+    def get_integer_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_INTEGER, 0
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_INTEGER, 0, None)
+
+    def get_integer_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_INTEGER, 1
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_INTEGER, 1, None)
+
+    def get_float_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_FLOAT, 0
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_FLOAT, 0, None)
+
+    def get_float_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        cdef PyObject *quick = host_quick_answer(
+            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_FLOAT, 1
+        )
+        if quick != NULL:
+            return host_given(quick)
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_FLOAT, 1, None)
+
+    def get_object_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_OBJECT, 0, None)
+
+    def get_object_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
+        return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_OBJECT, 1, None)
+
+    def evaluate(self, flag_key, default_value, evaluation_context=None, at=None):
+        """Return details of a flag of any type, at a time given in microseconds since 1970 UTC or now."""
+        return self.answer(flag_key, default_value, evaluation_context, ANY_TYPE, 1, at)
+
+    # -- the whole way
+
+    cdef object answer(self, object key, object default, object context, int asked, int details, object at):
+        """Return value or details, whatever the arguments are: flag-format.md section 3, steps 0 to 2, then the walk."""
+        try:
+            return self._answer(key, default, context, asked, details, at)
+        except Exception as error:  # memory is short: nothing else raises
+            return failed(key, default, ErrorCode.GENERAL, repr(error)) if details else default
+
+    cdef object _answer(self, object key, object default, object context, int asked, int details, object at):
+        cdef ProgramSet programs = self.current
+        cdef FlagEntry *entry = NULL
+        cdef Flag *flag
+        cdef uint32_t outcome
+        if isinstance(key, str):
+            entry = host_find(&programs.table, <PyObject *>key)
+        if entry == NULL and not programs.ready:
+            if not details:
+                return default
+            return failed(key, default, ErrorCode.PROVIDER_NOT_READY, "no flags have been loaded yet")
+        context = self._usable(context)
+        if context is None:
+            if not details:
+                return default
+            return failed(key, default, ErrorCode.INVALID_CONTEXT, "the context is neither a mapping nor an evaluation context")
+        if entry == NULL:
+            self._tell_unknown(key)
+            return failed(key, default, ErrorCode.FLAG_NOT_FOUND, f"there is no flag {key!r}") if details else default
+        flag = entry.flag
+        if not readable_as(flag.program.value_type, asked):
+            flag.mismatches += 1
+            return mismatched(flag, default, asked) if details else default
+        outcome = self._outcome(programs, flag, context, at)
+        flag.outcomes[outcome].count += 1
+        return answer_of(flag, outcome, default, asked, details)
+
+    cdef object _usable(self, object context):
+        """Return a Context of this engine, or (mapping, targeting key); None for what is no context."""
+        if isinstance(context, Context):
+            if (<Context>context).slots is self.slots and not (<Context>context).busy:
+                return context
+            return (<Context>context).mapping, (<Context>context).targeting_key
+        return opened(context)
+
+    cdef _tell_unknown(self, object key):
+        if self.on_unknown is None:
+            return
+        try:
+            self.on_unknown(key)
+        except Exception:
+            pass
+
+    cdef uint32_t _outcome(self, ProgramSet programs, Flag *flag, object context, object at) except? 0xFFFFFFFF:
+        """Walk the flag for a context that _usable gave."""
+        cdef Scratch *scratch
+        cdef uint32_t outcome
+        cdef Context own
+        if flag.constant != NULL:
+            return <uint32_t>(flag.constant - flag.outcomes)
+        if isinstance(context, Context):
+            own = <Context>context
+            scratch = own.room(programs)
+            if scratch == NULL:
+                raise MemoryError
+            own.busy = True
+            outcome = walked(programs, flag, own.mapping, own.targeting_key, at, scratch)
+            own.busy = False
+            return outcome
+        scratch = self._borrow(programs)
+        outcome = walked(programs, flag, context[0], context[1], at, scratch)
+        self._give_back(scratch)
+        return outcome
+
+    cdef Scratch *_borrow(self, ProgramSet programs) except NULL:
+        cdef Scratch *scratch = self.scratches
+        if scratch != NULL:
+            self.scratches = scratch.next
+            if fits(scratch, programs):
+                return scratch
+            scratch_free(scratch)
+        scratch = scratch_new(programs.slot_count, programs.outcome_slots, programs.memo_words)
+        if scratch == NULL:
+            raise MemoryError
+        return scratch
+
+    cdef void _give_back(self, Scratch *scratch) noexcept:
+        scratch_clear(scratch)
+        scratch.next = self.scratches
+        self.scratches = scratch
+
+    # -- many flags, handles, contexts
+
+    def evaluate_all(self, evaluation_context=None, prefix=None):
+        """Return the details of every flag (whose key starts with ``prefix``) for one context and moment.
+
+        Everything is decided in this call; details are looked up when they are asked for. Where the caller's default
+        value would be served, the value is None.
+        """
+        cdef ProgramSet programs = self.current
+        cdef Evaluations results = Evaluations.__new__(Evaluations)
+        cdef Fetcher fetcher
+        cdef Scratch *scratch
+        cdef object context
+        results.programs = programs
+        results.index = programs.keys_index()
+        results.outcomes = <uint32_t *>PyMem_Malloc((programs.table.mask + 1) * sizeof(uint32_t))
+        if results.outcomes == NULL:
+            raise MemoryError
+        context = self._usable(evaluation_context)
+        if prefix is not None:
+            results.index = {key: None for key in results.index if (<str>key).startswith(prefix)}
+        if context is None:
+            memset(results.outcomes, 0xFF, (programs.table.mask + 1) * sizeof(uint32_t))
+            return results
+        if isinstance(context, Context):
+            scratch = (<Context>context).room(programs)
+            if scratch == NULL:
+                raise MemoryError
+            mapping, targeting_key = (<Context>context).mapping, (<Context>context).targeting_key
+            (<Context>context).busy = True
+        else:
+            mapping, targeting_key = context
+            scratch = self._borrow(programs)
+        start(&fetcher, mapping, targeting_key, None)
+        if prefix is None:
+            host_walk_all(&programs.table, programs.order, <uint32_t>len(programs.programs), &fetcher, scratch, results.outcomes)
+        else:
+            walk_some(programs, results.index, &fetcher, scratch, results.outcomes)
+        if isinstance(context, Context):
+            (<Context>context).busy = False
+        else:
+            self._give_back(scratch)
+        return results
+
+    def context(self, mapping):
+        """Return a reusable context of a mapping or evaluation context. Attributes are read when first needed, then kept.
+
+        Raises:
+            TypeError: the argument is no context.
+        """
+        cdef object pair = opened(mapping)
+        cdef Context context
+        if pair is None:
+            raise TypeError(f"no evaluation context: {type(mapping).__name__}")
+        context = Context.__new__(Context)
+        context.mapping, context.targeting_key = pair
+        context.slots = self.slots
+        return context
+
+    def flag(self, str flag_key not None):
+        """Return a handle of one flag: ``value`` and ``details`` without naming the flag each time."""
+        cdef FlagHandle handle = FlagHandle.__new__(FlagHandle)
+        handle.key = flag_key
+        handle.evaluator = self
+        handle.programs = None
+        return handle
+
+    # -- revisions
+
+    @property
+    def _current(self):
+        return self.current
+
+    def _swap(self, ProgramSet programs not None):
+        """Answer with another revision from here on."""
+        self.current = programs
+
+    def _link(self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, dict debug, bint ready=True):
+        """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``."""
+        cdef Linker linker = Linker(previous, self.slots, self.outcome_slots, revision)
+        cdef list linked = linker.link(programs, value_sets)
+        return new_set(linked, self.slots, self.static_context, self.clock, ready, epoch, revision, debug), linker.degraded
+
+    def _empty(self):
+        """Return a set without data, in which every flag is PROVIDER_NOT_READY."""
+        return new_set([], self.slots, self.static_context, self.clock, False, 0, 0, {})
+
+
+cdef inline void start(Fetcher *fetcher, object mapping, object targeting_key, object at):
+    fetcher.mapping = <PyObject *>mapping
+    fetcher.targeting_key = <PyObject *>targeting_key if targeting_key is not None else NULL
+    fetcher.has_time = at is not None
+    if at is not None:
+        fetcher.time = min(max(at, -2**63), 2**63 - 1)
+
+
+cdef uint32_t walked(ProgramSet programs, Flag *flag, object mapping, object targeting_key, object at, Scratch *scratch):
+    cdef Fetcher fetcher
+    start(&fetcher, mapping, targeting_key, at)
+    return host_walk_wide(&programs.table, flag, &fetcher, scratch)
+
+
+cdef walk_some(ProgramSet programs, dict index, Fetcher *fetcher, Scratch *scratch, uint32_t *outcomes):
+    cdef FlagEntry *entry
+    cdef uint32_t position
+    for key in index:
+        entry = host_find(&programs.table, <PyObject *>key)
+        position = <uint32_t>(entry - programs.table.entries)
+        host_walk_all(&programs.table, &position, 1, fetcher, scratch, outcomes)
+
+
+cdef inline bint readable_as(uint8_t declared, int asked) noexcept:
+    return asked == ANY_TYPE or asked == declared or (asked == FC_VALUE_FLOAT and declared == FC_VALUE_INTEGER)
+
+
+cdef object mismatched(const Flag *flag, object default, int asked):
+    cdef str message = f"the flag's type is {TYPES[flag.program.value_type]}, not {TYPES[asked]}"
+    return failed(<object>flag.key, default, ErrorCode.TYPE_MISMATCH, message, metadata_of(flag, None))
+
+
+cdef object answer_of(const Flag *flag, uint32_t outcome, object default, int asked, int details):
+    """Return value or details of an outcome, in the type that was asked for."""
+    cdef PyObject *shared = first_answer(flag, outcome, details)
+    cdef uint32_t variant
+    cdef object value
+    cdef bint converts = asked == FC_VALUE_FLOAT and flag.program.value_type == FC_VALUE_INTEGER
+    if shared != NULL and not converts:
+        return <object>shared
+    variant = host_outcome_source(&flag.program, outcome).variant
+    value = default
+    if variant != FC_NONE:
+        try:
+            value = value_of(flag, variant)
+        except (ValueError, RecursionError) as error:
+            return failed(<object>flag.key, default, ErrorCode.PARSE_ERROR, f"the value cannot be read: {error}") if details else default
+        if converts:
+            value = float(value)
+    return details_of(flag, outcome, value) if details else value
+
+
+@cython.final
+cdef class FlagHandle:
+    def value(self, default_value=None, evaluation_context=None):
+        """Return the flag's value, of whatever type it has; the default value as a getter would."""
+        cdef Flag *flag = self.current_flag()
+        cdef PyObject *quick
+        if flag != NULL:
+            quick = host_quick_flag(&self.programs.table, flag, <PyObject *>evaluation_context, 0)
+            if quick != NULL:
+                return host_given(quick)
+        return self.evaluator.answer(self.key, default_value, evaluation_context, ANY_TYPE, 0, None)
+
+    def details(self, default_value=None, evaluation_context=None):
+        """Return the flag's details."""
+        cdef Flag *flag = self.current_flag()
+        cdef PyObject *quick
+        if flag != NULL:
+            quick = host_quick_flag(&self.programs.table, flag, <PyObject *>evaluation_context, 1)
+            if quick != NULL:
+                return host_given(quick)
+        return self.evaluator.answer(self.key, default_value, evaluation_context, ANY_TYPE, 1, None)
+
+    cdef inline Flag *current_flag(self) noexcept:
+        cdef FlagEntry *entry
+        if self.programs is not self.evaluator.current:
+            self.programs = self.evaluator.current
+            entry = host_find(&self.programs.table, <PyObject *>self.key)
+            self.found = NULL if entry == NULL else entry.flag
+        return self.found
+
+    def __repr__(self):
+        return f"<flagcore flag {self.key!r}>"
+
+
+@cython.final
+cdef class Evaluations:
+    def __dealloc__(self):
+        PyMem_Free(self.outcomes)
+
+    def __getitem__(self, key):
+        cdef FlagEntry *entry = NULL
+        cdef PyObject *shared
+        if isinstance(key, str):
+            entry = host_find(&self.programs.table, <PyObject *>key)
+        if entry == NULL or key not in self.index:
+            raise KeyError(key)
+        return self.details_at(entry)
+
+    cdef object details_at(self, FlagEntry *entry):
+        cdef uint32_t outcome = self.outcomes[entry - self.programs.table.entries]
+        cdef PyObject *shared
+        if outcome == 0xFFFFFFFF:
+            return failed(<object>entry.key, None, ErrorCode.INVALID_CONTEXT, "the context is neither a mapping nor an evaluation context")
+        shared = entry.flag.outcomes[outcome].details
+        return <object>shared if shared != NULL else answer_of(entry.flag, outcome, None, ANY_TYPE, 1)
+
+    def __len__(self):
+        return len(self.index)
+
+    def __iter__(self):
+        return iter(self.index)
+
+    def __contains__(self, key):
+        return key in self.index
+
+    def keys(self):
+        return self.index.keys()
+
+    def values(self):
+        return [self[key] for key in self.index]
+
+    def items(self):
+        return [(key, self[key]) for key in self.index]
+
+    def get(self, key, default=None):
+        return self[key] if key in self.index else default
+
+    def __eq__(self, other):
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return dict(self) == dict(other)
+
+    def __repr__(self):
+        return repr(dict(self))
+
+
+Mapping.register(Evaluations)
+
+
+
+cdef PyObject *kept(object value) noexcept:
+    """Return a reference that lives as long as the process."""
+    Py_INCREF(value)
+    return <PyObject *>value
+
+
+host_mapping_class = kept(Mapping)
+host_missing = kept(object())
+host_get = kept("get")
+host_targeting_key = kept("targeting_key")
+host_attributes = kept("attributes")
+host_empty = kept({})

@@ -1,0 +1,743 @@
+/* The CPython side of an evaluation: finding a flag, opening a context, fetching attributes, Python values to kernel values.
+ *
+ * Everything here runs under the GIL. No function raises: what a foreign object raises counts as a missing attribute
+ * (see host_swallow). User code can run only while a foreign key compares itself, a foreign mapping is asked, or a foreign
+ * tzinfo answers; it may clear the context, evaluate again or swap the engine's revision. Therefore whoever walks holds a
+ * reference to the revision (ProgramSet) and to every object into which a value points (Fetcher.held).
+ */
+#ifndef FLAGCORE_HOST_H
+#define FLAGCORE_HOST_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <datetime.h>
+#include <string.h>
+
+#include "../kernel/walk.h"
+
+#define HOST_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define HOST_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+enum { LOCAL_SLOTS = 64, LOCAL_MEMOS = 64 }; /* programs within both are walked on the C stack */
+enum { MAX_DIGITS = 4300 };                  /* of an integer that is a subject (bucketing.md 2.1) */
+
+/* ---- what the engine knows -------------------------------------------------------------------------------------- */
+
+typedef struct { /* 32 bytes: an attribute that some program looks at; one record for each evaluation slot */
+    PyObject *flat;             /* interned str; NULL for the evaluation time */
+    PyObject *parts;            /* tuple of str, one a level; NULL when the path has one name */
+    uint8_t flat_is_subject;    /* flat == "targetingKey" */
+    uint8_t root_is_subject;    /* parts[0] == "targetingKey" */
+} Attribute;
+
+typedef struct { /* 24 bytes: one possible result of a flag */
+    PyObject *value;   /* NULL until first used, and always for objects and for the caller's default value */
+    PyObject *details; /* likewise */
+    uint64_t count;    /* evaluations that ended here since counters were last drained */
+} Outcome;
+
+typedef struct { /* one flag, linked; lives inside its Program, which keeps everything here alive */
+    FcProgram program;
+    Outcome *outcomes;
+    Outcome *constant;      /* the outcome of a flag that is one leaf; NULL: walk */
+    PyObject *key;          /* str */
+    PyObject *owner;        /* the Program, borrowed */
+    uint64_t mismatches;    /* evaluations that asked for another type */
+    uint32_t outcome_count;
+    uint32_t slot_count;
+    uint8_t is_local;       /* no prerequisites, and within LOCAL_SLOTS and LOCAL_MEMOS */
+    uint8_t depth;          /* longest chain of prerequisites below it */
+} Flag;
+
+typedef struct { /* 24 bytes */
+    PyObject *key; /* borrowed from the flag; NULL: free */
+    Py_hash_t hash;
+    Flag *flag;
+} FlagEntry;
+
+typedef struct { /* an own table instead of a dict: no user code, and half the instructions */
+    FlagEntry *entries; /* mask + 1 of them, at most half of them in use */
+    size_t mask;
+    PyObject *owner; /* the ProgramSet, borrowed */
+    const Attribute *attributes; /* by evaluation slot */
+    PyObject *fallback; /* the static context, an exact dict, borrowed; NULL: none */
+    PyObject *clock; /* borrowed */
+} FlagTable;
+
+/* Room for one wide evaluation, or for a reusable context: one allocation. */
+typedef struct Scratch {
+    struct Scratch *next; /* in the free list */
+    FcFrame frame;
+    PyObject **held; /* slots elements */
+    uint32_t held_count;
+    uint32_t slots, outcomes, memos; /* capacities */
+} Scratch;
+
+/* Who fetches: the FcFetch host of one evaluation. All references are borrowed from the caller but `held`. */
+typedef struct {
+    PyObject *mapping;       /* exact dict, other mapping, or NULL: empty */
+    PyObject *targeting_key; /* of an evaluation context; NULL: none */
+    PyObject *fallback;      /* static context, exact dict; NULL: none */
+    PyObject *clock;         /* called when the program looks at `now` */
+    const Attribute *attributes;
+    const uint32_t *slots;   /* program slot -> evaluation slot, for local walks */
+    PyObject **held;         /* one element a slot suffices: a fetch holds at most one object */
+    uint32_t held_count;
+    uint8_t has_time;        /* `time` is given: the clock is not asked */
+    int64_t time;            /* microseconds since 1970 UTC */
+} Fetcher;
+
+static PyObject *host_mapping_class; /* collections.abc.Mapping */
+static PyObject *host_missing;       /* a private object that no mapping holds */
+static PyObject *host_get;           /* "get" */
+static PyObject *host_targeting_key; /* "targeting_key" */
+static PyObject *host_attributes;    /* "attributes" */
+static PyObject *host_empty;         /* an empty dict that nobody else holds: the context None */
+
+/* Builds value or details of an outcome at its first use; returns a borrowed reference, or NULL when the caller's default value
+ * takes part in it or it must be made afresh each time. Set by the module. */
+static PyObject *(*host_first_answer)(const Flag *flag, uint32_t outcome, int details);
+
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
+
+/* Forget what foreign code raised. Exceptions that are no errors (KeyboardInterrupt, SystemExit) must not get lost: they are
+ * raised again in this thread as soon as the evaluation has returned. */
+static __attribute__((noinline, unused)) void host_swallow(void) {
+    PyObject *kind = PyErr_Occurred();
+    if (kind == NULL) return;
+    if (PyErr_GivenExceptionMatches(kind, PyExc_Exception)) {
+        PyErr_Clear();
+        return;
+    }
+    Py_INCREF(kind);
+    PyErr_Clear();
+    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), kind);
+    Py_DECREF(kind);
+}
+
+/* ---- mappings ---------------------------------------------------------------------------------------------------- */
+
+/* A dict, a subclass, or registered as a Mapping: what only looks like one is not. */
+static int host_is_mapping(PyObject *object) {
+    if (PyDict_Check(object)) return 1;
+    int answer = PyObject_IsInstance(object, host_mapping_class);
+    if (answer < 0) host_swallow();
+    return answer == 1;
+}
+
+/* New reference to the value of a name, or NULL. `get` is asked, so that a defaultdict neither invents nor stores one. */
+static PyObject *host_entry(PyObject *mapping, PyObject *name) {
+    PyObject *value;
+    if (PyDict_CheckExact(mapping)) {
+        value = PyDict_GetItemWithError(mapping, name);
+        Py_XINCREF(value);
+        if (value == NULL) host_swallow();
+        return value;
+    }
+    value = PyObject_CallMethodObjArgs(mapping, host_get, name, host_missing, NULL);
+    if (value == NULL) host_swallow();
+    if (value == host_missing) Py_CLEAR(value);
+    return value;
+}
+
+/* What a getter takes as context: None, a mapping, or whatever has `targeting_key` and `attributes`. Returns 0 for anything
+ * else; otherwise new references in *mapping and *targeting_key (NULL: none). */
+static __attribute__((unused)) int host_open_context(PyObject *context, PyObject **mapping, PyObject **targeting_key) {
+    *targeting_key = NULL;
+    *mapping = NULL;
+    if (context == Py_None || host_is_mapping(context)) {
+        *mapping = Py_NewRef(context == Py_None ? host_empty : context);
+        return 1;
+    }
+    PyObject *key = PyObject_GetAttr(context, host_targeting_key);
+    PyObject *attributes = key == NULL ? NULL : PyObject_GetAttr(context, host_attributes);
+    if (attributes == Py_None) Py_SETREF(attributes, Py_NewRef(host_empty));
+    if (attributes == NULL || !host_is_mapping(attributes)) {
+        host_swallow();
+        Py_XDECREF(key);
+        Py_XDECREF(attributes);
+        return 0;
+    }
+    if (key == Py_None) Py_CLEAR(key);
+    *targeting_key = key;
+    *mapping = attributes;
+    return 1;
+}
+
+/* New reference to a top-level value, or NULL: the call's own context first, then the static one. */
+static PyObject *host_top(const Fetcher *fetcher, PyObject *name, int is_subject) {
+    PyObject *value = NULL;
+    if (is_subject && fetcher->targeting_key != NULL) {
+        Py_INCREF(fetcher->targeting_key);
+        return fetcher->targeting_key;
+    }
+    if (fetcher->mapping != NULL) value = host_entry(fetcher->mapping, name);
+    if (value == NULL && fetcher->fallback != NULL) value = host_entry(fetcher->fallback, name);
+    return value;
+}
+
+/* New reference to the value of a nested path whose flat key is absent, or NULL. */
+static PyObject *host_nested(const Fetcher *fetcher, const Attribute *attribute) {
+    PyObject *parts = attribute->parts;
+    PyObject *value = host_top(fetcher, PyTuple_GET_ITEM(parts, 0), attribute->root_is_subject);
+    for (Py_ssize_t level = 1; value != NULL && level < PyTuple_GET_SIZE(parts); level++) {
+        PyObject *inner = host_is_mapping(value) ? host_entry(value, PyTuple_GET_ITEM(parts, level)) : NULL;
+        Py_DECREF(value);
+        value = inner;
+    }
+    return value;
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static void host_set_bytes(FcValue *out, const void *bytes, Py_ssize_t length, uint8_t type) {
+    out->u.bytes = (const uint8_t *)bytes;
+    out->length = (uint32_t)length;
+    out->type = (size_t)length > 0xFFFFFFFFu ? FC_OTHER : type;
+}
+
+static Py_ssize_t host_utf8_size(int kind, const void *data, Py_ssize_t length) {
+    Py_ssize_t size = 0;
+    for (Py_ssize_t i = 0; i < length; i++) {
+        const Py_UCS4 c = PyUnicode_READ(kind, data, i);
+        size += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    }
+    return size;
+}
+
+/* Write UTF-8, lone surrogates as U+FFFD; returns whether there were any. */
+static int host_write_utf8(int kind, const void *data, Py_ssize_t length, uint8_t *out) {
+    int surrogates = 0;
+    for (Py_ssize_t i = 0; i < length; i++) {
+        Py_UCS4 c = PyUnicode_READ(kind, data, i);
+        if (c < 0x80) {
+            *out++ = (uint8_t)c;
+        } else if (c < 0x800) {
+            *out++ = (uint8_t)(0xC0 | c >> 6);
+            *out++ = (uint8_t)(0x80 | (c & 0x3F));
+        } else if (c < 0x10000) {
+            if (c >= 0xD800 && c <= 0xDFFF) {
+                surrogates = 1;
+                c = 0xFFFD;
+            }
+            *out++ = (uint8_t)(0xE0 | c >> 12);
+            *out++ = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+            *out++ = (uint8_t)(0x80 | (c & 0x3F));
+        } else {
+            *out++ = (uint8_t)(0xF0 | c >> 18);
+            *out++ = (uint8_t)(0x80 | (c >> 12 & 0x3F));
+            *out++ = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+            *out++ = (uint8_t)(0x80 | (c & 0x3F));
+        }
+    }
+    return surrogates;
+}
+
+/* Each host_*_value below sets *out and returns a new reference to what *out points into, or NULL when it points nowhere. */
+
+static PyObject *host_text_value(PyObject *text, FcValue *out) {
+#if PY_VERSION_HEX < 0x030C0000
+    if (PyUnicode_READY(text) < 0) {
+        PyErr_Clear();
+        return NULL;
+    }
+#endif
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+    if (PyUnicode_IS_ASCII(text)) {
+        host_set_bytes(out, PyUnicode_DATA(text), length, FC_TEXT);
+        return Py_NewRef(text);
+    }
+    /* An own copy, not PyUnicode_AsUTF8AndSize: that would keep a second copy in the caller's string for good. */
+    const int kind = (int)PyUnicode_KIND(text);
+    const void *data = PyUnicode_DATA(text);
+    const Py_ssize_t size = host_utf8_size(kind, data, length);
+    PyObject *encoded = PyBytes_FromStringAndSize(NULL, size);
+    if (encoded == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    const int surrogates = host_write_utf8(kind, data, length, (uint8_t *)PyBytes_AS_STRING(encoded));
+    host_set_bytes(out, PyBytes_AS_STRING(encoded), size, surrogates ? FC_SUBJECT : FC_TEXT);
+    return encoded;
+}
+
+/* Decimal text of an int beyond int64, whatever the interpreter's own limit of digits is. New reference or NULL. */
+static PyObject *host_decimal_text(PyObject *given, int negative) {
+    char digits[MAX_DIGITS + 32];
+    size_t at = sizeof digits;
+    PyObject *rest = PyLong_Type.tp_as_number->nb_absolute(given), *billion = PyLong_FromLong(1000000000L);
+    PyObject *text = NULL, *zero = PyLong_FromLong(0);
+    while (rest != NULL && billion != NULL && zero != NULL && at > 16) {
+        PyObject *pair = PyLong_Type.tp_as_number->nb_divmod(rest, billion);
+        if (pair == NULL) break;
+        long group = PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
+        Py_SETREF(rest, Py_NewRef(PyTuple_GET_ITEM(pair, 0)));
+        Py_DECREF(pair);
+        const int last = PyObject_RichCompareBool(rest, zero, Py_EQ) == 1;
+        for (int i = 0; last ? group > 0 : i < 9; i++, group /= 10) digits[--at] = (char)('0' + group % 10);
+        if (!last) continue;
+        if (sizeof digits - at > MAX_DIGITS) break;
+        if (negative) digits[--at] = '-';
+        text = PyBytes_FromStringAndSize(digits + at, (Py_ssize_t)(sizeof digits - at));
+        break;
+    }
+    Py_XDECREF(rest);
+    Py_XDECREF(billion);
+    Py_XDECREF(zero);
+    PyErr_Clear();
+    return text;
+}
+
+static PyObject *host_integer_value(PyObject *number, FcValue *out) {
+    int overflow;
+    const long long small = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (!overflow) {
+        out->u.integer = small;
+        out->type = FC_INTEGER;
+        return NULL;
+    }
+    PyObject *text = host_decimal_text(number, overflow < 0);
+    if (text != NULL) host_set_bytes(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), FC_SUBJECT);
+    return text;
+}
+
+/* Microseconds since 1970 UTC of an aware datetime; a naive one has none. Only `datetime` itself is asked, never a subclass. */
+static int host_read_datetime(PyObject *value, int64_t *out) {
+    static PyObject *epoch;
+    if (PyDateTimeAPI == NULL) { /* nobody holds a datetime before the module is loaded */
+        PyObject *name = PyUnicode_InternFromString("datetime"), *module = name == NULL ? NULL : PyImport_GetModule(name);
+        Py_XDECREF(name);
+        if (module == NULL) return 0;
+        Py_DECREF(module);
+        PyDateTime_IMPORT;
+    }
+    if (PyDateTimeAPI == NULL || !PyDateTime_Check(value)) return 0;
+    if (epoch == NULL)
+        epoch = PyDateTimeAPI->DateTime_FromDateAndTime(1970, 1, 1, 0, 0, 0, 0, PyDateTime_TimeZone_UTC,
+                                                        PyDateTimeAPI->DateTimeType);
+    if (epoch == NULL) return 0;
+    PyObject *since = PyDateTimeAPI->DateTimeType->tp_as_number->nb_subtract(value, epoch);
+    if (since == NULL) return 0;
+    const int found = PyDelta_Check(since);
+    if (found)
+        *out = ((int64_t)PyDateTime_DELTA_GET_DAYS(since) * 86400 + PyDateTime_DELTA_GET_SECONDS(since)) * 1000000 +
+               PyDateTime_DELTA_GET_MICROSECONDS(since);
+    Py_DECREF(since);
+    return found;
+}
+
+/* Canonical text of a uuid.UUID, read from its own slot; where nobody has loaded `uuid`, no value is one. */
+static PyObject *host_uuid_text(PyObject *value) {
+    PyObject *text = NULL, *kind = NULL, *slot = NULL, *number = NULL, *hexadecimal = NULL;
+    PyObject *name = PyUnicode_InternFromString("uuid"), *module = name == NULL ? NULL : PyImport_GetModule(name);
+    Py_XDECREF(name);
+    if (module == NULL) return NULL;
+    if ((kind = PyObject_GetAttrString(module, "UUID")) == NULL || !PyType_Check(kind)) goto done;
+    if (!PyType_IsSubtype(Py_TYPE(value), (PyTypeObject *)kind)) goto done;
+    if ((slot = PyObject_GetAttrString(kind, "int")) == NULL || Py_TYPE(slot)->tp_descr_get == NULL) goto done;
+    number = Py_TYPE(slot)->tp_descr_get(slot, value, kind);
+    if (number == NULL || !PyLong_CheckExact(number) || (hexadecimal = PyNumber_ToBase(number, 16)) == NULL) goto done;
+    const Py_ssize_t given = PyUnicode_GET_LENGTH(hexadecimal) - 2; /* "0x..." */
+    const char *digits = (const char *)PyUnicode_DATA(hexadecimal) + 2;
+    if (given < 1 || given > 32 || digits[-1] != 'x' || (text = PyBytes_FromStringAndSize(NULL, 36)) == NULL) goto done;
+    char *out = PyBytes_AS_STRING(text);
+    for (Py_ssize_t i = 0; i < 32; i++) {
+        if (i == 8 || i == 12 || i == 16 || i == 20) *out++ = '-';
+        *out++ = i < 32 - given ? '0' : digits[i - (32 - given)];
+    }
+done:
+    Py_DECREF(module);
+    Py_XDECREF(kind);
+    Py_XDECREF(slot);
+    Py_XDECREF(number);
+    Py_XDECREF(hexadecimal);
+    return text;
+}
+
+/* Everything that has no elements. The type decides, never what its class says of itself. */
+static PyObject *host_scalar_value(PyObject *value, FcValue *out) {
+    out->type = FC_OTHER;
+    out->done = 0;
+    if (PyUnicode_Check(value)) return host_text_value(value, out);
+    if (PyBool_Check(value)) {
+        out->u.integer = value == Py_True;
+        out->type = FC_BOOLEAN;
+    } else if (PyLong_Check(value)) {
+        return host_integer_value(value, out);
+    } else if (PyFloat_Check(value)) {
+        out->u.number = PyFloat_AS_DOUBLE(value);
+        out->type = FC_FLOAT;
+    } else if (value == Py_None) {
+        out->type = FC_NULL;
+    } else if (PyBytes_Check(value)) {
+        host_set_bytes(out, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), FC_SUBJECT);
+        return Py_NewRef(value);
+    }
+    return NULL;
+}
+
+/* A tuple of the elements, made by the native iteration of list, tuple or set; NULL for what is none of them. */
+static PyObject *host_elements(PyObject *value) {
+    if (PyTuple_Check(value)) return PyTuple_GetSlice(value, 0, PyTuple_GET_SIZE(value));
+    if (PyList_Check(value)) return PyList_AsTuple(value);
+    if (!PyAnySet_Check(value)) return NULL;
+    PyObject *iterator = (PyType_IsSubtype(Py_TYPE(value), &PySet_Type) ? PySet_Type : PyFrozenSet_Type).tp_iter(value);
+    if (iterator == NULL) return NULL;
+    PyObject *elements = PySequence_Tuple(iterator);
+    Py_DECREF(iterator);
+    return elements;
+}
+
+/* Elements as FcValue in a bytes object; what they point into stands beside it in a list. */
+static PyObject *host_list_value(PyObject *value, FcValue *out) {
+    PyObject *elements = host_elements(value), *keep = NULL, *items = NULL;
+    out->type = FC_OTHER;
+    if (elements == NULL) goto failed;
+    const Py_ssize_t count = PyTuple_GET_SIZE(elements);
+    if ((size_t)count > 0x7FFFFFFFu || (items = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(FcValue))) == NULL)
+        goto failed;
+    if ((keep = PyList_New(0)) == NULL || PyList_Append(keep, items) < 0) goto failed;
+    FcValue *item = (FcValue *)PyBytes_AS_STRING(items);
+    for (Py_ssize_t i = 0; i < count; i++, item++) {
+        memset(item, 0, sizeof *item);
+        PyObject *held = host_scalar_value(PyTuple_GET_ITEM(elements, i), item);
+        if (held == NULL) continue;
+        const int appended = PyList_Append(keep, held);
+        Py_DECREF(held);
+        if (appended < 0) goto failed;
+    }
+    out->u.items = (const FcValue *)PyBytes_AS_STRING(items);
+    out->length = (uint32_t)count;
+    out->type = FC_LIST;
+    Py_DECREF(elements);
+    Py_DECREF(items);
+    return keep;
+failed:
+    PyErr_Clear();
+    Py_XDECREF(elements);
+    Py_XDECREF(items);
+    Py_XDECREF(keep);
+    return NULL;
+}
+
+static PyObject *host_foreign_value(PyObject *value, FcValue *out) {
+    int64_t time;
+    if (host_read_datetime(value, &time)) {
+        out->u.integer = time;
+        out->type = FC_TIME;
+        return NULL;
+    }
+    host_swallow();
+    PyObject *text = host_uuid_text(value);
+    if (text != NULL) host_set_bytes(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), FC_SUBJECT);
+    host_swallow();
+    return text;
+}
+
+static PyObject *host_any_value(PyObject *value, FcValue *out) {
+    PyObject *held = host_scalar_value(value, out);
+    if (out->type != FC_OTHER || held != NULL) return held;
+    if (PyList_Check(value) || PyTuple_Check(value) || PyAnySet_Check(value)) return host_list_value(value, out);
+    return host_foreign_value(value, out);
+}
+
+/* ---- fetching ---------------------------------------------------------------------------------------------------- */
+
+static void host_fetch_time(Fetcher *fetcher, FcValue *out) {
+    out->type = FC_MISSING;
+    out->done = 0;
+    if (!fetcher->has_time) {
+        PyObject *now = PyObject_CallNoArgs(fetcher->clock);
+        int overflow = 1;
+        const long long time = now != NULL && PyLong_Check(now) ? PyLong_AsLongLongAndOverflow(now, &overflow) : 0;
+        Py_XDECREF(now);
+        host_swallow();
+        if (overflow) return;
+        fetcher->time = time;
+        fetcher->has_time = 1;
+    }
+    out->u.integer = fetcher->time;
+    out->type = FC_TIME;
+}
+
+/* The rare cases of a fetch. `found` is borrowed: the value of the flat key in fetcher->mapping; NULL: there is none, or it
+ * raised, or (unless `asked`) it was not looked for. */
+static __attribute__((noinline)) void host_fetch_rest(Fetcher *fetcher, const Attribute *attribute, PyObject *found, int asked,
+                                                      FcValue *out) {
+    if (attribute->flat == NULL) {
+        host_fetch_time(fetcher, out);
+        return;
+    }
+    Py_XINCREF(found);
+    if (asked && found == NULL) {
+        host_swallow();
+        if (fetcher->fallback != NULL) found = host_entry(fetcher->fallback, attribute->flat);
+    } else if (!asked) {
+        found = host_top(fetcher, attribute->flat, attribute->flat_is_subject);
+    }
+    if (found == NULL && attribute->parts != NULL) found = host_nested(fetcher, attribute);
+    out->done = 0;
+    if (found == NULL) {
+        out->type = FC_MISSING;
+        return;
+    }
+    PyObject *held = host_any_value(found, out);
+    if (held != NULL) fetcher->held[fetcher->held_count++] = held;
+    Py_DECREF(found);
+}
+
+/* Values that need no more than a look: ASCII texts, small ints, booleans, floats. Returns 0 for the others. */
+static inline __attribute__((always_inline)) int host_quick_value(Fetcher *fetcher, PyObject *value, FcValue *out) {
+    out->done = 0;
+    if (PyUnicode_CheckExact(value)) {
+        if (!PyUnicode_IS_COMPACT_ASCII(value) || PyUnicode_GET_LENGTH(value) > 0xFFFFFFFFll) return 0;
+        Py_INCREF(value);
+        fetcher->held[fetcher->held_count++] = value;
+        out->u.bytes = (const uint8_t *)((PyASCIIObject *)value + 1);
+        out->length = (uint32_t)PyUnicode_GET_LENGTH(value);
+        out->type = FC_TEXT;
+        return 1;
+    }
+    if (PyBool_Check(value)) {
+        out->u.integer = value == Py_True;
+        out->type = FC_BOOLEAN;
+        return 1;
+    }
+    if (PyLong_CheckExact(value)) {
+#if PY_VERSION_HEX >= 0x030C0000
+        if (!PyUnstable_Long_IsCompact((PyLongObject *)value)) return 0;
+        out->u.integer = PyUnstable_Long_CompactValue((PyLongObject *)value);
+#else
+        if ((size_t)(Py_SIZE(value) + 1) > 2) return 0;
+        out->u.integer = (int64_t)Py_SIZE(value) * (int64_t)((PyLongObject *)value)->ob_digit[0];
+#endif
+        out->type = FC_INTEGER;
+        return 1;
+    }
+    if (PyFloat_CheckExact(value)) {
+        out->u.number = PyFloat_AS_DOUBLE(value);
+        out->type = FC_FLOAT;
+        return 1;
+    }
+    return 0;
+}
+
+/* From an exact dict without a targeting key beside it: the straight path. */
+static inline __attribute__((always_inline)) void host_fetch_dict(Fetcher *fetcher, const Attribute *attribute, FcValue *out) {
+    PyObject *found = NULL;
+    if (HOST_LIKELY(attribute->flat != NULL)) {
+        found = PyDict_GetItemWithError(fetcher->mapping, attribute->flat);
+        if (HOST_LIKELY(found != NULL) && host_quick_value(fetcher, found, out)) return;
+    }
+    host_fetch_rest(fetcher, attribute, found, 1, out);
+}
+
+/* The FcFetch functions: by program slot (local) or evaluation slot (wide), from an exact dict or from any context. */
+static inline __attribute__((always_inline)) void host_fetch_dict_local(void *host, uint32_t slot, FcValue *out) {
+    Fetcher *fetcher = (Fetcher *)host;
+    host_fetch_dict(fetcher, &fetcher->attributes[fetcher->slots[slot]], out);
+}
+
+static inline __attribute__((always_inline)) void host_fetch_dict_wide(void *host, uint32_t slot, FcValue *out) {
+    Fetcher *fetcher = (Fetcher *)host;
+    host_fetch_dict(fetcher, &fetcher->attributes[slot], out);
+}
+
+static void host_fetch_any_wide(void *host, uint32_t slot, FcValue *out) {
+    Fetcher *fetcher = (Fetcher *)host;
+    host_fetch_rest(fetcher, &fetcher->attributes[slot], NULL, 0, out);
+}
+
+static inline void host_release(PyObject **held, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) Py_DECREF(held[i]);
+}
+
+/* ---- flags ------------------------------------------------------------------------------------------------------- */
+
+static inline int host_same_text(PyObject *a, PyObject *b) {
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(a);
+    const int kind = (int)PyUnicode_KIND(a);
+    return length == PyUnicode_GET_LENGTH(b) && kind == (int)PyUnicode_KIND(b) &&
+           memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b), (size_t)length * (size_t)kind) == 0;
+}
+
+/* The entry of a str key, or NULL. Runs no user code, whatever subclass the key is of. */
+static inline __attribute__((always_inline)) FlagEntry *host_find(const FlagTable *table, PyObject *key) {
+    Py_hash_t hash = ((PyASCIIObject *)key)->hash;
+    if (HOST_UNLIKELY(hash == -1)) hash = PyUnicode_Type.tp_hash(key);
+    for (size_t at = (size_t)hash & table->mask;; at = (at + 1) & table->mask) {
+        FlagEntry *entry = &table->entries[at];
+        if (entry->key == key) return entry;
+        if (entry->key == NULL) return NULL;
+        if (entry->hash == hash && host_same_text(entry->key, key)) return entry;
+    }
+}
+
+/* Leaf and variant of an outcome; the last outcome of a split has no variant: its subject was not bucketable. */
+static __attribute__((unused)) FcResult host_outcome_source(const FcProgram *program, uint32_t outcome) {
+    const FcHeader *header = (const FcHeader *)program->bytes;
+    FcResult result = {0, outcome, FC_NONE};
+    for (uint32_t i = 0; i < header->leaf_count; i++) {
+        const FcLeaf *leaf = &program->leaves[i];
+        const uint32_t count = leaf->kind == FC_LEAF_SPLIT ? leaf->count + 1 : 1;
+        if (outcome - leaf->outcome >= count) continue;
+        result.leaf = i;
+        if (leaf->kind == FC_LEAF_VARIANT) result.variant = leaf->variant;
+        if (leaf->kind == FC_LEAF_SPLIT && outcome - leaf->outcome < leaf->count)
+            result.variant = ((const FcContestant *)(program->bytes + leaf->variant))[outcome - leaf->outcome].variant;
+        break;
+    }
+    return result;
+}
+
+/* ---- evaluations ------------------------------------------------------------------------------------------------- */
+
+/* Outcome of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
+static inline __attribute__((always_inline)) uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *dict) {
+    FcValue values[LOCAL_SLOTS];
+    uint64_t memo[LOCAL_MEMOS], have = 0, memo_have = 0;
+    PyObject *held[LOCAL_SLOTS];
+    FcFrame frame = {values, &have, memo, &memo_have, NULL};
+    Fetcher fetcher;
+    fetcher.mapping = dict;
+    fetcher.targeting_key = NULL;
+    fetcher.fallback = table->fallback;
+    fetcher.clock = table->clock;
+    fetcher.attributes = table->attributes;
+    fetcher.slots = flag->program.slots;
+    fetcher.held = held;
+    fetcher.held_count = 0;
+    fetcher.has_time = 0;
+    const FcResult result = fc_walk_local_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher);
+    host_release(held, fetcher.held_count);
+    return result.outcome;
+}
+
+/* New reference to the value (or details) that a flag has for an exact dict or None as context, when nothing stands in the
+ * way; NULL otherwise: then nothing has been counted yet, and Evaluator.answer goes the whole way. */
+static inline __attribute__((always_inline)) PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context,
+                                                                       int details) {
+    if (HOST_UNLIKELY(!PyDict_CheckExact(context) && context != Py_None)) return NULL;
+    Outcome *outcome = flag->constant;
+    PyObject *answer;
+    if (outcome != NULL) {
+        answer = details ? outcome->details : outcome->value;
+        if (HOST_UNLIKELY(answer == NULL)) return NULL;
+        outcome->count++;
+        return Py_NewRef(answer);
+    }
+    if (HOST_UNLIKELY(!flag->is_local)) return NULL;
+    PyObject *owner = Py_NewRef(table->owner); /* a hostile key may swap the revision during the walk */
+    outcome = &flag->outcomes[host_walk_local(table, flag, context == Py_None ? host_empty : context)];
+    answer = details ? outcome->details : outcome->value;
+    if (HOST_UNLIKELY(answer == NULL)) answer = host_first_answer(flag, (uint32_t)(outcome - flag->outcomes), details);
+    if (answer != NULL) outcome->count++;
+    Py_XINCREF(answer);
+    Py_DECREF(owner);
+    return answer;
+}
+
+/* The same for a flag key, asked for a type. */
+static inline __attribute__((always_inline)) PyObject *host_quick_answer(const FlagTable *table, PyObject *key, PyObject *context,
+                                                                         unsigned type, int details) {
+    if (HOST_UNLIKELY(!PyUnicode_CheckExact(key))) return NULL;
+    const FlagEntry *entry = host_find(table, key);
+    if (HOST_UNLIKELY(entry == NULL || entry->flag->program.value_type != type)) return NULL;
+    return host_quick_flag(table, entry->flag, context, details);
+}
+
+/* Evaluation of any flag with room from `scratch`; outcomes of prerequisites and `have` bits are kept in it. */
+static __attribute__((unused)) uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch) {
+    fetcher->fallback = table->fallback;
+    fetcher->clock = table->clock;
+    fetcher->attributes = table->attributes;
+    fetcher->held = scratch->held;
+    fetcher->held_count = scratch->held_count;
+    FcResult result;
+    if (fetcher->targeting_key == NULL && PyDict_CheckExact(fetcher->mapping))
+        result = fc_walk_wide_inline(&flag->program, &scratch->frame, host_fetch_dict_wide, fetcher);
+    else
+        result = fc_walk(&flag->program, &scratch->frame, host_fetch_any_wide, fetcher);
+    scratch->held_count = fetcher->held_count;
+    return result.outcome;
+}
+
+/* Outcome of the nodes from `entry` on, an exit of a probe program; the leaf says true (0), false (1) or unknown (2). */
+static __attribute__((unused)) uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher,
+                                                        Scratch *scratch) {
+    Flag probe = *probes;
+    probe.program.entry = entry;
+    return host_outcome_source(&probe.program, host_walk_wide(table, &probe, fetcher, scratch)).leaf;
+}
+
+/* Outcomes of many flags for one context, by position in the table. */
+static __attribute__((unused)) void host_walk_all(const FlagTable *table, const uint32_t *order, uint32_t count, Fetcher *fetcher,
+                                                  Scratch *scratch, uint32_t *outcomes) {
+    for (uint32_t i = 0; i < count; i++) {
+        const Flag *flag = table->entries[order[i]].flag;
+        const uint32_t outcome =
+            flag->constant != NULL ? (uint32_t)(flag->constant - flag->outcomes) : host_walk_wide(table, flag, fetcher, scratch);
+        flag->outcomes[outcome].count++;
+        outcomes[order[i]] = outcome;
+    }
+}
+
+/* ---- scratch ----------------------------------------------------------------------------------------------------- */
+
+static size_t scratch_words(uint32_t bits) {
+    return ((size_t)bits + 63) / 64;
+}
+
+/* Room for so many evaluation slots, outcome slots and memo words, cleared; NULL when there is no memory. */
+static __attribute__((unused)) Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos) {
+    const size_t words = scratch_words(slots) + memos + scratch_words(memos) + outcomes + slots;
+    Scratch *scratch = PyMem_Calloc(1, sizeof(Scratch) + slots * sizeof(FcValue) + words * sizeof(uint64_t));
+    if (scratch == NULL) return NULL;
+    scratch->frame.values = (FcValue *)(scratch + 1);
+    scratch->frame.have = (uint64_t *)(scratch->frame.values + slots);
+    scratch->frame.memo = scratch->frame.have + scratch_words(slots);
+    scratch->frame.memo_have = scratch->frame.memo + memos;
+    scratch->frame.outcomes = scratch->frame.memo_have + scratch_words(memos);
+    scratch->held = (PyObject **)(scratch->frame.outcomes + outcomes);
+    scratch->slots = slots;
+    scratch->outcomes = outcomes;
+    scratch->memos = memos;
+    return scratch;
+}
+
+/* Ready for another evaluation of the same context: only time and prerequisites are asked anew. */
+static inline void scratch_restart(Scratch *scratch) {
+    if (scratch->slots) scratch->frame.have[0] &= ~(uint64_t)1; /* FC_SLOT_NOW */
+    for (uint32_t i = 0; i < scratch->outcomes; i++) scratch->frame.outcomes[i] = 0;
+}
+
+/* Ready for another context. */
+static __attribute__((unused)) void scratch_clear(Scratch *scratch) {
+    const uint32_t count = scratch->held_count;
+    scratch->held_count = 0;
+    host_release(scratch->held, count);
+    memset(scratch->frame.have, 0, scratch_words(scratch->slots) * sizeof(uint64_t));
+    scratch_restart(scratch);
+}
+
+static __attribute__((unused)) void scratch_free(Scratch *scratch) {
+    if (scratch == NULL) return;
+    host_release(scratch->held, scratch->held_count);
+    PyMem_Free(scratch);
+}
+
+/* Take over what a smaller one has fetched, and free it. */
+static __attribute__((unused)) void scratch_adopt(Scratch *scratch, Scratch *old) {
+    memcpy(scratch->frame.values, old->frame.values, old->slots * sizeof(FcValue));
+    memcpy(scratch->frame.have, old->frame.have, scratch_words(old->slots) * sizeof(uint64_t));
+    memcpy(scratch->held, old->held, old->held_count * sizeof(PyObject *));
+    scratch->held_count = old->held_count;
+    PyMem_Free(old);
+}
+
+/* A new reference as Cython takes one. */
+static inline PyObject *host_given(PyObject *reference) {
+    return reference;
+}
+
+#endif

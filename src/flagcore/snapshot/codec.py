@@ -1,0 +1,95 @@
+"""Snapshots as bytes, the content of a compiled file (``.fcs``), and debug information as bytes.
+
+    0  8 bytes   "FLAGCORE"
+    8  u32       format of this page: 1
+   12  u32       lowest format that a reader must know
+   16  u64       length of the body
+   24  32 bytes  SHA-256 of the body: proves that nothing was cut or changed by accident
+   56  body      msgpack of Snapshot as an array; fields are appended, never changed
+
+Numbers are little-endian. The same snapshot gives the same bytes. What a program or value set holds is proved by the
+kernel's ``verify`` when it is loaded, not here.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from flagcore.errors import SnapshotError
+from flagcore.snapshot.objects import DebugFlag, Snapshot
+
+__all__ = ["FORMAT", "MAGIC", "SUFFIX", "decode_debug", "decode_snapshot", "encode_debug", "encode_snapshot"]
+
+MAGIC = b"FLAGCORE"
+FORMAT = 1
+SUFFIX = ".fcs"
+
+_HEAD = struct.Struct("<8sIIQ32s")
+_MAX_NUMBER = 2**63 - 1
+_encoder = msgspec.msgpack.Encoder()
+_snapshots = msgspec.msgpack.Decoder(Snapshot)
+_debug_flags = msgspec.msgpack.Decoder(DebugFlag)
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """Return the snapshot as the content of a compiled file."""
+    body = _encoder.encode(snapshot)
+    return _HEAD.pack(MAGIC, FORMAT, FORMAT, len(body), _digest(body)) + body
+
+
+def decode_snapshot(content: bytes | bytearray | memoryview) -> Snapshot:
+    """Return the snapshot of a compiled file; ``content`` may be any buffer, a memory map too, and is not kept.
+
+    Raises:
+        SnapshotError: the bytes are cut, changed, of another kind, or of a format that this release cannot read.
+    """
+    with memoryview(content) as view, view.cast("B") as bytes_view:
+        with _body(bytes_view) as body:
+            try:
+                snapshot = _snapshots.decode(body)
+            except (msgspec.DecodeError, RecursionError, ValueError) as error:
+                raise SnapshotError(f"the snapshot's body cannot be read: {error}") from error
+    if not (0 <= snapshot.epoch <= _MAX_NUMBER and 0 <= snapshot.revision <= _MAX_NUMBER):
+        raise SnapshotError("the snapshot's epoch or revision is out of range")
+    return snapshot
+
+
+def _body(content: memoryview) -> memoryview:
+    """Return the body after every check that the head allows."""
+    if len(content) < _HEAD.size or content[: len(MAGIC)] != MAGIC:
+        raise SnapshotError("these bytes are no compiled flags")
+    _, _, min_reader, length, digest = _HEAD.unpack_from(content)
+    if min_reader > FORMAT:
+        raise SnapshotError(f"the snapshot needs a release that reads format {min_reader}; this one reads {FORMAT}")
+    if length != len(content) - _HEAD.size:
+        raise SnapshotError(f"the snapshot is cut or padded: {length} bytes of body, {len(content) - _HEAD.size} there")
+    body = content[_HEAD.size :]
+    if _digest(body) != digest:
+        body.release()
+        raise SnapshotError("the snapshot is corrupt: its bytes are not those that were written")
+    return body
+
+
+def _digest(body: bytes | memoryview) -> bytes:
+    from hashlib import sha256  # a dear import; engines that are fed by other means do without
+
+    return sha256(body).digest()
+
+
+def encode_debug(debug: DebugFlag) -> bytes:
+    """Return the debug information of one flag as it stands in ``Snapshot.debug``."""
+    return _encoder.encode(debug)
+
+
+def decode_debug(content: bytes) -> DebugFlag:
+    """Return the debug information of one flag.
+
+    Raises:
+        SnapshotError: the bytes are malformed.
+    """
+    try:
+        return _debug_flags.decode(content)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise SnapshotError(f"debug information cannot be read: {error}") from error
