@@ -8,9 +8,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.object cimport PyObject
 
 cdef extern from "../kernel/kernel.h" nogil:
+    const uint32_t FC_LEAF, FC_NONE, FC_RULE_REQUIRES
     enum:
-        FC_LEAF
-        FC_NONE
         FC_MAX_DEPTH
         FC_SLOT_TIME
         FC_LINK_PROGRAM
@@ -18,7 +17,6 @@ cdef extern from "../kernel/kernel.h" nogil:
         FC_LEAF_SPLIT
         FC_LEAF_CALLER
         FC_REASON_ERROR
-        FC_RULE_REQUIRES
         FC_VALUE_BOOLEAN
         FC_VALUE_STRING
         FC_VALUE_INTEGER

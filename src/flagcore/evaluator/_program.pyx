@@ -318,9 +318,9 @@ cdef Outcome *constant_outcome(Flag *flag) noexcept:
             source = host_outcome_source(program, i)
             if source.variant != FC_NONE:
                 set_value(&flag.outcomes[i], variant_at(flag, source.variant).scalar != 0)
-    if not program.entry & FC_LEAF or program.leaves[program.entry & ~<uint32_t>FC_LEAF].kind == FC_LEAF_SPLIT:
+    if not program.entry & FC_LEAF or program.leaves[program.entry & ~FC_LEAF].kind == FC_LEAF_SPLIT:
         return NULL
-    return &flag.outcomes[program.leaves[program.entry & ~<uint32_t>FC_LEAF].outcome]
+    return &flag.outcomes[program.leaves[program.entry & ~FC_LEAF].outcome]
 
 
 cdef inline void set_value(Outcome *outcome, object value) noexcept:
@@ -384,7 +384,7 @@ cdef str rule_of(const Flag *flag, uint32_t leaf):
     if rule == FC_NONE:
         return None
     if rule & FC_RULE_REQUIRES:
-        rule &= ~<uint32_t>FC_RULE_REQUIRES
+        rule &= ~FC_RULE_REQUIRES
         return f"requires:{text_at(content, (<const FcLink *>(content + header_of(flag).link_offset))[rule].name)}"
     return text_at(content, (<const FcText *>(content + header_of(flag).rule_offset))[rule])
 

@@ -12,7 +12,7 @@ from flagcore.terms import FlagType
 __all__ = ["constant_program"]
 
 # FcHeader, FcLeaf and FcVariant of kernel.h
-_HEADER = struct.Struct("<IHHIBBH27I")
+_HEADER = struct.Struct("<IHHIBBH24I")
 _LEAF = struct.Struct("<BBBBIIIQIHH")
 _VARIANT = struct.Struct("<IIIIQQ")
 _MAGIC, _FORMAT, _HASH = 0x47504346, 1, 1
