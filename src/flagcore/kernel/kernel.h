@@ -427,7 +427,8 @@ typedef struct FcLinked FcLinked; /* lives in the caller's memory of fc_link_siz
 
 /* Bytes that fc_link needs for these objects. */
 FC_PUBLIC size_t fc_link_size(const FcObject *programs, uint32_t program_count, uint32_t set_count);
-/* Resolve names, unify slots, refuse prerequisite cycles and chains beyond FC_MAX_DEPTH. FC_OK or a status. Not position independent. */
+/* Resolve names, unify slots, refuse prerequisite cycles and chains beyond FC_MAX_DEPTH. FC_OK or a status, with which *out
+ * must not be used. The result holds addresses: it cannot be moved. */
 FC_PUBLIC uint32_t fc_link(const FcObject *programs, uint32_t program_count, const FcObject *sets, uint32_t set_count, void *memory, size_t size,
                            FcLinked **out);
 FC_PUBLIC const FcProgram *fc_find(const FcLinked *linked, const uint8_t *key, size_t length); /* NULL: no such flag */
