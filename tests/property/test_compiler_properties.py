@@ -2,43 +2,179 @@
 
 from __future__ import annotations
 
+import random
+
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flagcore.compiler import Options, compile_flag_set
-from flagcore.compiler.plan import LeafReason
-from flagcore.model.flagset import FlagSet
+from flagcore.compiler.graph import build_graph, normalise, source_weight
+from flagcore.compiler.plan import LeafReason, plan_flag
+from flagcore.compiler.reader import ProgramReader
+from flagcore.compiler.simplify import Branch
+from flagcore.compiler.value_objects import ValueObjects
+from flagcore.model.flagset import Condition, FlagSet, Rule
+from flagcore.model.tree import Constant
 from flagcore.reference import Twin
+from flagcore.snapshot.codec import decode_debug
+from flagcore.snapshot.objects import Snapshot
 from tests.profiles import cases
-from tests.support.authored import FLAG, contexts, flag_sets, moments
+from tests.support.authored import FLAG, contexts, expressions, flag_sets, moments
 from tests.support.program_walker import Walker
 
+_credits = st.sampled_from([0, 1, 4, 50])
+_several_contexts = st.lists(contexts(), min_size=1, max_size=8)
+Context = dict[str, object]
+Answer = tuple[str | None, str, str | None]
 
-def _answer(flag_set: FlagSet, context: dict[str, object], moment: int, options: Options) -> tuple[object, ...]:
-    snapshot = compile_flag_set(flag_set, debug=False, options=options).snapshot
+
+def _compile(flag_set: FlagSet, **options: int) -> Snapshot:
+    return compile_flag_set(flag_set, debug=False, options=Options(**options)).snapshot  # type: ignore[arg-type]
+
+
+def _answer(snapshot: Snapshot, context: Context, moment: int) -> Answer:
     ending = Walker(snapshot.programs, snapshot.value_sets, context, moment).evaluate(FLAG)
-    missing = ending.leaf.weights and ending.variant is None
-    reason = "ERROR" if missing else LeafReason(ending.leaf.reason).name
-    return ending.variant, reason, None if missing else ending.leaf.rule
+    if ending.leaf.weights and ending.variant is None:
+        return None, "ERROR", ending.leaf.rule
+    return ending.variant, LeafReason(ending.leaf.reason).name, ending.leaf.rule
 
 
-def _expected(flag_set: FlagSet, context: dict[str, object], moment: int) -> tuple[object, ...]:
+def _expected(flag_set: FlagSet, context: Context, moment: int) -> Answer:
     resolution = Twin(flag_set).evaluate(FLAG, "caller's", context, at=moment)
     return resolution.variant, resolution.reason.value, resolution.rule
 
 
-@settings(max_examples=cases(400))
-@given(
-    flag_sets(),
-    st.lists(contexts(), min_size=1, max_size=6),
-    moments(),
-    st.sampled_from([0, 1, 4, 50]),
-    st.sampled_from([0, 3]),
-)
+@settings(max_examples=cases(120))
+@given(flag_sets(), _several_contexts, moments(), _credits, st.sampled_from([0, 3]))
 def test_programs_answer_as_the_twin(
-    flag_set: FlagSet, given_contexts: list[dict[str, object]], moment: int, credit: int, direct: int
+    flag_set: FlagSet, given_contexts: list[Context], moment: int, credit: int, direct: int
 ) -> None:
     """A compiled flag gives the twin's variant, reason and rule, whatever the credit and the use of tables."""
-    options = Options(credit_factor=credit, direct_tests=direct)
+    snapshot = _compile(flag_set, credit_factor=credit, direct_tests=direct)
     for context in given_contexts:
-        assert _answer(flag_set, context, moment, options) == _expected(flag_set, context, moment)
+        assert _answer(snapshot, context, moment) == _expected(flag_set, context, moment)
+
+
+@settings(max_examples=cases(40))
+@given(expressions(("s0", "s1", "s2", "many")), flag_sets(most_rules=0), _several_contexts, moments())
+def test_probes_answer_as_the_twin(
+    condition: object, flag_set: FlagSet, given_contexts: list[Context], moment: int
+) -> None:
+    """Each probe of the debug information says true, false or unknown exactly where the twin says so of its test."""
+    rule = Rule(id="r", when=Condition(condition), serve="on")  # type: ignore[arg-type]
+    flag = msgspec.structs.replace(flag_set.flags[FLAG], rules=(rule,))
+    compiled = compile_flag_set(msgspec.structs.replace(flag_set, flags={**flag_set.flags, FLAG: flag}))
+    debug = decode_debug(compiled.snapshot.debug[FLAG])
+    probes = ProgramReader(debug.probes)
+    twin = Twin(flag_set)
+    for context in given_contexts:
+        walker = Walker({}, compiled.snapshot.value_sets, context, moment)
+        truths = [probes.leaves.index(walker.walk(probes, test.entry).leaf) for test in debug.tests]
+        answers = [{0: True, 1: False, 2: None}[number] for number in truths]
+        assert _kleene(debug.rules[0].tree, answers) is twin.test(condition, context, moment)  # type: ignore[arg-type]
+
+
+def _kleene(tree: object, probes: list[bool | None]) -> bool | None:
+    kind, *rest = tree  # type: ignore[misc]
+    if kind in ("probe", "constant"):
+        return probes[rest[0]] if kind == "probe" else rest[0]
+    if kind == "segment":
+        return _kleene(rest[1], probes) is True
+    parts = [_kleene(part, probes) for part in rest]
+    if kind == "not":
+        return None if parts[0] is None else not parts[0]
+    decisive = kind == "any"
+    return decisive if decisive in parts else None if None in parts else not decisive
+
+
+@settings(max_examples=cases(40))
+@given(flag_sets(), st.randoms(use_true_random=False))
+def test_bytes_do_not_depend_on_the_order_of_mappings(flag_set: FlagSet, shuffle: random.Random) -> None:
+    """Flags, segments, variants, weights and metadata in another order give the same bytes, debug information too."""
+    before = compile_flag_set(flag_set).snapshot
+    shuffled = msgspec.structs.replace(
+        flag_set,
+        flags={
+            key: msgspec.structs.replace(
+                flag,
+                variants=_shuffled(flag.variants, shuffle),
+                default=flag.default if isinstance(flag.default, str) else _shuffled(flag.default, shuffle),
+                rules=tuple(
+                    msgspec.structs.replace(rule, split=rule.split and _shuffled(rule.split, shuffle))
+                    for rule in flag.rules
+                ),
+            )
+            for key, flag in _shuffled(flag_set.flags, shuffle).items()
+        },
+        segments=_shuffled(flag_set.segments, shuffle),
+    )
+    assert compile_flag_set(shuffled).snapshot == before
+    assert list(compile_flag_set(shuffled).snapshot.programs) == list(before.programs)
+
+
+def _shuffled(mapping: dict[str, object], shuffle: random.Random) -> dict[str, object]:
+    items = list(mapping.items())
+    shuffle.shuffle(items)
+    return dict(items)
+
+
+@settings(max_examples=cases(40))
+@given(flag_sets(most_rules=20), _credits)
+def test_size_keeps_to_the_credit(flag_set: FlagSet, credit: int) -> None:
+    """A graph has at most (4K + 4) W entries: exits of branches, with W the weight of the source."""
+    plan = plan_flag(flag_set.flags[FLAG], flag_set.segments, ValueObjects())
+    built = build_graph(plan, Options(credit_factor=credit))
+    nodes = (built.graph.node(number) for number in built.graph.reachable([built.root]))
+    entries = sum(len(node.children) for node in nodes if isinstance(node, Branch))
+    assert entries <= (4 * credit + 4) * source_weight(plan.formulas, normalise(plan.rows))
+
+
+@settings(max_examples=cases(40))
+@given(flag_sets(), expressions(), _several_contexts, moments())
+def test_an_appended_rule_changes_only_who_matched_nothing(
+    flag_set: FlagSet, condition: object, given_contexts: list[Context], moment: int
+) -> None:
+    """Contexts that some rule matched get the same answer after a rule is appended."""
+    flag = flag_set.flags[FLAG]
+    more = Rule(id="last", when=Condition(condition), serve="third")  # type: ignore[arg-type]
+    longer = msgspec.structs.replace(flag, rules=(*flag.rules, more))
+    before, after = (
+        _compile(flag_set),
+        _compile(msgspec.structs.replace(flag_set, flags={**flag_set.flags, FLAG: longer})),
+    )
+    for context in given_contexts:
+        answer = _answer(before, context, moment)
+        if answer[2] is not None:
+            assert _answer(after, context, moment) == answer
+
+
+@settings(max_examples=cases(40))
+@given(flag_sets(), expressions(), st.integers(0, 8), _several_contexts, moments())
+def test_a_rule_behind_one_that_always_matches_changes_nothing(
+    flag_set: FlagSet, condition: object, place: int, given_contexts: list[Context], moment: int
+) -> None:
+    """Deleting a shadowed rule changes no answer."""
+    flag = flag_set.flags[FLAG]
+    rules = (*flag.rules[:place], Rule(id="all", when=Condition(Constant(True)), serve="on"))
+    shadowed = Rule(id="shadowed", when=Condition(condition), serve="off")  # type: ignore[arg-type]
+    with_and_without = []
+    for found in (rules, (*rules, shadowed)):
+        changed = msgspec.structs.replace(flag, rules=found)
+        with_and_without.append(_compile(msgspec.structs.replace(flag_set, flags={**flag_set.flags, FLAG: changed})))
+    for context in given_contexts:
+        first, second = (_answer(snapshot, context, moment) for snapshot in with_and_without)
+        assert first == second
+
+
+@settings(max_examples=cases(25))
+@given(flag_sets(), flag_sets())
+def test_recompiling_takes_over_what_did_not_change(before: FlagSet, after: FlagSet) -> None:
+    """With an earlier result the bytes are those of a fresh compilation, and only what changed was compiled."""
+    flags = {**after.flags, "other": msgspec.structs.replace(before.flags[FLAG], key="other", requires=())}
+    second = msgspec.structs.replace(after, flags=flags, segments=before.segments)
+    first = msgspec.structs.replace(before, flags={**before.flags, "other": flags["other"]})
+    previous = compile_flag_set(first)
+    again = compile_flag_set(second, previous=previous)
+    assert again.snapshot == compile_flag_set(second).snapshot
+    assert "other" not in again.recompiled

@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from flagcore.bucketing import bucket, choose, subject_bytes, variant_identity, xxh64
-from flagcore.compiler.layout import LEAF_BIT, LeafKind, LinkKind, NodeFlag, Op, ViewKind
+from flagcore.compiler.layout import LEAF_BIT, NO_MEMO, LeafKind, LinkKind, NodeFlag, Op, ViewKind
 from flagcore.compiler.reader import LeafRecord, NodeRecord, ProgramReader, signed, to_double
 from flagcore.model.literals import parse_address, parse_time, parse_version, precedence
 from tests.support.automaton_runner import run_automaton
@@ -21,7 +21,7 @@ from tests.support.table_reader import look_up, member
 __all__ = ["Ending", "Walker"]
 
 Path = tuple[str, ...]
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -59,6 +59,7 @@ class Walker:
             at = self._step(program, program.nodes[at])
         assert len(seen) <= program.step_bound
         leaf = program.leaves[at ^ LEAF_BIT]
+        _check_memos(program, seen, leaf)
         return Ending(leaf, self._variant(program, leaf), len(seen), tuple(seen))
 
     def _variant(self, program: ProgramReader, leaf: LeafRecord) -> str | None:
@@ -118,6 +119,25 @@ class Walker:
         return 0 if value is None else _classify(self, program, number, value)
 
 
+def _check_memos(program: ProgramReader, seen: list[int], leaf: LeafRecord) -> None:
+    """Assert that nothing dear is computed twice: what several nodes of one walk need has a memo word."""
+    needed: list[tuple[object, int]] = []
+    for node in (program.nodes[index] for index in seen):
+        if node.op in (Op.SWITCH, Op.CLASS, Op.MATCH):
+            needed.append((("view", node.length), program.views[node.length].memo))
+        elif node.op is Op.GATE:
+            needed.append((("hash", node.slot, node.immediate), node.length & 0xFFFF))
+    if leaf.kind is LeafKind.SPLIT:
+        needed.append((("hash", leaf.slot, leaf.seed), leaf.memo))
+    words = dict(needed)
+    for what, word in needed:
+        assert words[what] == word, "one word for one thing"
+        assert word < program.memo_count or word == NO_MEMO
+        assert word != NO_MEMO or sum(other == what for other, _ in needed) == 1
+    used = [word for word in words.values() if word != NO_MEMO]
+    assert len(used) == len(set(used)), "one thing for one word"
+
+
 def _inline_set(program: ProgramReader, offset: int) -> bytes:
     (size,) = struct.unpack_from("<I", program.data, offset + 8)
     return program.data[offset : offset + size]
@@ -168,7 +188,7 @@ def _member(blob: bytes, value: object) -> bool | None:
     return None if plain is None else member(blob, plain)  # type: ignore[arg-type]
 
 
-def _compare(walker: Walker, program: ProgramReader, node: NodeRecord, value: object) -> bool | None:  # noqa: PLR0911
+def _compare(walker: Walker, program: ProgramReader, node: NodeRecord, value: object) -> bool | None:
     folded = bool(node.flags & NodeFlag.FOLD)
     text = _text(value)
     text = text.lower() if folded and text is not None else text
@@ -228,7 +248,7 @@ def _position(constants: list[object], value: object) -> int:
     return 2 + 2 * len(constants)
 
 
-def _classify(walker: Walker, program: ProgramReader, number: int, value: object) -> int:  # noqa: PLR0911
+def _classify(walker: Walker, program: ProgramReader, number: int, value: object) -> int:
     view = program.views[number]
     text = _text(value)
     text = text.lower() if text is not None and view.flags else text

@@ -192,4 +192,4 @@ def _test_text(tree: Expression) -> str:
 
 
 def _weights(split: Split | None) -> dict[str, int] | None:
-    return None if split is None else reduce_weights(split)
+    return None if split is None else dict(sorted(reduce_weights(split).items(), key=lambda item: item[0].encode()))
