@@ -290,5 +290,5 @@ class Client:
         raise TypeError("a flagcore client cannot be pickled or copied: connect in the process that evaluates")
 
     def __repr__(self) -> str:
-        count = len(self._engine.keys()) if self._engine.ready else 0
+        count = len(tuple(self._engine.keys())) if self._engine.ready else 0
         return f"<flagcore.Client {self._source.describe()} {self.status} revision {self.revision}, {count} flags>"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from flagcore.snapshot.codec import decode_snapshot, encode_snapshot
+from flagcore.snapshot.objects import Snapshot
 from tests.support.command import SHOP, Command
 
 
@@ -128,3 +130,19 @@ def test_damaged_files_are_findings(command: Command) -> None:
             code, _, err = command(*words)
             assert code == 1, err
             assert err.startswith("flagcore: error: ")
+
+
+def test_programs_that_are_not_sound(command: Command) -> None:
+    """A whole file around a malformed program is a finding: named by eval, listed by inspect, never walked."""
+    command("compile", "flags.json")
+    snapshot = decode_snapshot((command.folder / "flags.fcs").read_bytes())
+    programs = {**snapshot.programs, "search.limit": snapshot.programs["search.limit"][:-8]}
+    bad = Snapshot(snapshot.epoch, snapshot.revision, programs, snapshot.value_sets, snapshot.debug)
+    command.write("bad.fcs", encode_snapshot(bad))
+    code, _, err = command("eval", "bad.fcs", "search.limit")
+    assert (code, "search.limit" in err) == (1, True)
+    code, out, _ = command("inspect", "bad.fcs")
+    assert code == 1
+    assert "refused" in out
+    assert command("inspect", "bad.fcs", "--flag", "search.limit").code == 1
+    assert list(command("inspect", "bad.fcs", "--json").json["refused"]) == ["search.limit"]

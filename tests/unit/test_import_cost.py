@@ -70,13 +70,3 @@ def test_the_package_names_what_it_exports() -> None:
     assert set(flagcore.__all__) <= set(dir(flagcore))
     assert all(getattr(flagcore, name) is not None for name in flagcore.__all__)
     assert not hasattr(flagcore, "toggle")
-
-
-def test_version_is_the_projects() -> None:
-    """The version in the package is the one of the project file."""
-    import tomllib
-
-    import flagcore
-
-    project = Path(__file__).parents[2] / "pyproject.toml"
-    assert tomllib.loads(project.read_text())["project"]["version"] == flagcore.__version__

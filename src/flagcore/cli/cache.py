@@ -1,7 +1,7 @@
 """Keep what was compiled, so that asking again about the same files needs neither model nor compiler.
 
 An entry belongs to one path. It is used only while every folder below that path holds the same names, every file that
-was read (values files too) has the same SHA-256, and model and compiler are those that made it. Entries lie in
+was read (values files too) has the same SHA-256, and flagcore is the one that made it. Entries lie in
 ``$FLAGCORE_CACHE_DIR``, else ``$XDG_CACHE_HOME/flagcore``, else ``~/.cache/flagcore``, readable by their owner only; a
 folder that others may write to is not used. Whatever goes wrong here only costs time.
 """
@@ -33,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """What is kept for one path."""
 
     path: str
-    maker: str  # fingerprint of model and compiler
+    maker: str  # fingerprint of what compiles and what reads programs
     folders: dict[str, list[str]]  # names below the path; empty for a file
     files: dict[str, bytes]  # path -> SHA-256
     keys: tuple[str, ...]  # of all flags, compiled or not
@@ -119,10 +119,10 @@ def _place(path: str) -> str | None:
 
 
 def _maker() -> str:
-    """Return what changes whenever the files of model or compiler do, also between releases."""
+    """Return what changes whenever the files of model, compiler or kernel do, also between releases."""
     package = os.path.dirname(os.path.dirname(__file__))
     parts = [__version__]
-    for folder in ("model", "compiler", "snapshot"):
+    for folder in ("model", "compiler", "snapshot", "evaluator", "kernel"):
         with os.scandir(os.path.join(package, folder)) as entries:
             files = sorted((entry for entry in entries if entry.is_file()), key=lambda entry: entry.name)
             parts += [f"{file.name} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in files]

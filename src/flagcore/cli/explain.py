@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     words = read_words(arguments)
-    at = read_time(arguments.at)
-    engine = start_engine(open_flags(find_path(words.path), words.flag_key, cached=not arguments.no_cache), at)
-    explanation = engine.explain(words.flag_key, words.context, at)
+    key, at = words.flag_key or "", read_time(arguments.at)
+    engine = start_engine(open_flags(find_path(words.path), key, cached=not arguments.no_cache), at)
+    explanation = engine.explain(key, words.context, at)
     if arguments.json:
         write_json(explanation.to_dict())
     else:
         print(explanation)
-    return FINDINGS if engine.evaluate(words.flag_key, None, words.context, at).error_code else FINE
+    return FINDINGS if engine.evaluate(key, None, words.context, at).error_code else FINE

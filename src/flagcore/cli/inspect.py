@@ -10,7 +10,8 @@ import msgspec
 from flagcore.cli import FINDINGS, FINE, UsageError
 from flagcore.cli.compile import measure
 from flagcore.cli.output import counted, print_table, write_json
-from flagcore.cli.sources import Opened, add_cache, find_path, open_flags, start_engine
+from flagcore.cli.sources import Opened, add_cache, find_path, open_flags
+from flagcore.engine import Engine
 from flagcore.errors import SnapshotError
 from flagcore.snapshot.codec import SUFFIX
 from flagcore.snapshot.objects import Snapshot
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     path = find_path(arguments.path)
     opened = open_flags(path, arguments.flag, cached=not arguments.no_cache)
-    refused = dict(start_engine(opened).degraded)  # the engine proves programs sound; only those can be read here
+    refused = _refused(opened.snapshot)
     if arguments.flag is not None:
         _show_flag(opened, arguments.flag, refused, as_json=arguments.json)
     elif arguments.json:
@@ -43,6 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_overview(path, opened.snapshot, refused)
     return FINDINGS if refused else FINE
+
+
+def _refused(snapshot: Snapshot) -> dict[str, str]:
+    """Return the flags whose programs are not sound, with the reason: these cannot be read here."""
+    engine = Engine()
+    engine.load(snapshot)
+    return dict(engine.degraded)
 
 
 def _show_flag(opened: Opened, key: str, refused: dict[str, str], *, as_json: bool) -> None:

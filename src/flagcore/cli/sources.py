@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flagcore.cli import UsageError
-from flagcore.cli.output import progress
+from flagcore.cli.output import counted, progress
+from flagcore.errors import SnapshotError
 from flagcore.settings import read_settings
 from flagcore.snapshot.codec import SUFFIX, decode_snapshot
 from flagcore.snapshot.objects import Snapshot
@@ -124,9 +125,16 @@ def _with_requirements(flag_set: FlagSet, flag_key: str) -> dict[str, Flag]:
 
 
 def start_engine(opened: Opened, at: int | None = None) -> Engine:
-    """Return an engine that answers for these flags as of the time ``at`` (microseconds), or now."""
+    """Return an engine that answers for these flags as of the time ``at`` (microseconds), or now.
+
+    Raises:
+        SnapshotError: programs are malformed, or of a release whose programs this one does not read.
+    """
     from flagcore.engine import Engine
 
     engine = Engine() if at is None else Engine(clock=lambda: at)
     engine.load(opened.snapshot)
+    if engine.degraded:
+        key, reason = next(iter(engine.degraded.items()))
+        raise SnapshotError(f"{counted(len(engine.degraded), 'program')} refused, such as that of {key}: {reason}")
     return engine
