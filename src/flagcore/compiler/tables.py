@@ -111,10 +111,13 @@ class _Entries:
 
         Entries pushed past the end wrap round to the first free places, where a probe from their home arrives too.
         """
-        place, spilled = -1, []
+        place, spilled, capacity = -1, [], self.capacity
         for hashed, key in ordered:
-            place = max(place + 1, ((hashed >> 32) * self.capacity) >> 32)
-            if place < self.capacity:
+            place += 1
+            home = ((hashed >> 32) * capacity) >> 32
+            if home > place:  # written out, as all in this loop: it runs a million times
+                place = home
+            if place < capacity:
                 self._put(place, hashed, key)
             else:
                 spilled.append((hashed, key))

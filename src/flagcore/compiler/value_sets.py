@@ -29,14 +29,13 @@ def build_value_set(values: Iterable[SetValue], folded: Iterable[str] = ()) -> b
         ValueError: an integer beyond int64, a double that is not finite, or a text that is not valid Unicode.
         TableTooLargeError: the set would pass 4 GiB.
     """
-    texts: set[bytes] = set()
+    members = list(values)
+    texts = {value.encode() for value in members if isinstance(value, str)}
     integers: set[int] = set()
     doubles: set[float] = set()
     booleans = 0
-    for value in values:
-        if isinstance(value, str):
-            texts.add(value.encode())
-        elif isinstance(value, bool):
+    for value in (member for member in members if not isinstance(member, str)):
+        if isinstance(value, bool):
             booleans |= 2 if value else 1
         elif _is_integer(value):
             integers.add(int(value))
