@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import flagcore
-from flagcore.distribution import watching
+from flagcore.distribution import file_source, watching
 from flagcore.errors import FlagSetError, SnapshotError
 from flagcore.terms import ProviderStatus
 
@@ -290,6 +290,71 @@ def test_flags_beside_unrelated_files(connect: Connect, tmp_path: Path) -> None:
     (tmp_path / "flags.json").write_text(document(a="on"))
     assert events.change() == {"a"}
     assert client.revision == 2
+
+
+def test_without_watchfiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without watchfiles, or where it can watch no more, changes are seen at the next look."""
+    monkeypatch.setitem(sys.modules, "watchfiles._rust_notify", None)
+    path = tmp_path / "flags.json"
+    path.write_text(document(a="off"))
+    with flagcore.connect(path, poll_interval=0.02, debounce=0) as client:
+        events = Events(client)
+        path.write_text(document(a="on"))
+        assert events.change() == {"a"}
+
+
+def test_announcer_that_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An announcer that raises is replaced by looking at the clock."""
+
+    class Broken:
+        def watch(self, *_: object) -> None:
+            raise RuntimeError("no more watches")
+
+        def close(self) -> None:
+            closed.append(self)
+
+    closed: list[Broken] = []
+    monkeypatch.setattr(watching, "_announcer", lambda *_, **__: Broken())
+    path = tmp_path / "flags.json"
+    path.write_text(document(a="off"))
+    with flagcore.connect(path, poll_interval=0.02, debounce=0) as client:
+        events = Events(client)
+        path.write_text(document(a="on"))
+        assert events.change() == {"a"}
+    assert closed
+
+
+def test_age_and_unforeseen_errors(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that nobody foresaw leaves the flags and the thread alive, and is told with its traceback."""
+    path = tmp_path / "flags.json"
+    path.write_text(document(a="off"))
+    client = connect(path, poll_interval=0.02)
+    events = Events(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(file_source, "RETRY_SECONDS", 0.0)
+        patch.setattr(file_source.AuthoredFiles, "load", lambda *_: 1 / 0)
+        path.write_text(document(a="on"))
+        assert events.status() == "STALE"
+        assert isinstance(client.last_error, ZeroDivisionError)
+        assert client.get_boolean_value("a", True) is False
+        assert client.age is not None
+        assert client.problems[0].code == "internal"
+    assert events.change() == {"a"}
+    assert caplog.records[0].exc_info is not None
+
+
+def test_the_process_may_move(connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path means the place that it meant at the start."""
+    (tmp_path / "flags.json").write_text(document(a="off"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    client = connect(Path("flags.json"))
+    events = Events(client)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "flags.json").write_text(document(a="on"))
+    assert events.change() == {"a"}
 
 
 # -- threads ----------------------------------------------------------------------------------------------------------
