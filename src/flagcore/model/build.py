@@ -69,7 +69,7 @@ def _check_schema(fields: Fields) -> None:
         return
     if fields.data["schema"] != SCHEMA:
         fields.report.add(
-            "bad-schema", f"this release reads documents of the schema {SCHEMA!a} only", fields.at("schema"), hint
+            "bad-schema", f"this release reads documents of the schema {SCHEMA!r} only", fields.at("schema"), hint
         )
 
 

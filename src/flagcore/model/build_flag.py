@@ -97,7 +97,7 @@ def _type(fields: Fields) -> FlagType | None:
     meant = _TYPE_SYNONYMS.get(text.lower())
     otherwise = "the types are " + ", ".join(FlagType)
     hint = f'did you mean "{meant}"?' if meant else fields.report.suggester.hint(text, tuple(FlagType), otherwise)
-    fields.report.add("bad-value", f"{text[:64]!a} is not a flag type", fields.at("type"), hint)
+    fields.report.add("bad-value", f"{text[:64]!r} is not a flag type", fields.at("type"), hint)
     return None
 
 
@@ -108,7 +108,7 @@ def _purpose(fields: Fields) -> Purpose:
     if text in Purpose.__members__.values():
         return Purpose(text)
     hint = fields.report.suggester.hint(text, tuple(Purpose), "the purposes are " + ", ".join(Purpose))
-    fields.report.add("bad-value", f"{text[:64]!a} is not a purpose", fields.at("purpose"), hint)
+    fields.report.add("bad-value", f"{text[:64]!r} is not a purpose", fields.at("purpose"), hint)
     return Purpose.RELEASE
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from flagcore.model import read_json, read_toml, read_yaml
 from flagcore.model.limits import Limits
+from flagcore.model.operators import is_text
 from flagcore.model.problems import DocumentPath, Finding
 from flagcore.model.reading import Places, UnreadableError, place_of, wanted_paths
 
@@ -55,10 +56,14 @@ class Document:
             line = cast("bytes", content).count(b"\n", 0, error.start) + 1
             self.fail("encoding", "the document is not UTF-8", "save it as UTF-8", line)
             return
+        if not is_text(self.text):
+            self.fail("encoding", "the text holds half of a surrogate pair")
+            return
         self._read(limits)
 
     def _read(self, limits: Limits) -> None:
-        assert self.format is not None
+        if self.format not in _READERS:
+            raise ValueError(f"the format {self.format!r} is not known: yaml, json or toml")
         try:
             reading = _READERS[self.format].read(self.text, limits)
         except UnreadableError as error:
@@ -114,7 +119,7 @@ def open_document(file: Path, limits: Limits) -> Document:
     """Return the document of a file, read as far as it can be."""
     document = Document(str(file), format_of(file), file)
     if document.format is None:
-        document.fail("unknown-format", f"{file.name!a} is no flag file", SUFFIX_HINT)
+        document.fail("unknown-format", f"{file.name!r} is no flag file", SUFFIX_HINT)
         return document
     try:
         size = file.stat().st_size

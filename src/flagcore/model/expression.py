@@ -208,7 +208,7 @@ class _Parser:
         operator = _OPERATORS.get(token.text) if token.kind in ("name", "operator") else None
         if operator is None:
             shown = ".".join(path)
-            self.fail(f"an operator is expected after {shown[:64]!a}" + _found(token), _operator_hint(token))
+            self.fail(f"an operator is expected after {shown[:64]!r}" + _found(token), _operator_hint(token))
         self.take()
         return operator
 
@@ -280,7 +280,7 @@ def _found(token: Token) -> str:
     if token.kind == END:
         return ""
     shown = token.text if len(token.text) <= 40 else token.text[:40] + "..."
-    return f", not {shown if shown.isprintable() else ascii(shown)}"
+    return f", not {shown if shown.isprintable() else repr(shown)}"
 
 
 def _operator_hint(token: Token) -> str:

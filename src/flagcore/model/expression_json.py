@@ -102,7 +102,7 @@ class _Reader:
                 hint = f'did you mean "{meant}"?' if meant else "a condition is one of " + ", ".join(_FORMS)
                 if key in _OPERATORS:
                     hint = "a test names its attribute: {attribute: country, " + str(key) + ": ...}"
-                self.fault((*path, str(key)), "unknown-key", f"{str(key)[:64]!a} is no form of condition", hint)
+                self.fault((*path, str(key)), "unknown-key", f"{str(key)[:64]!r} is no form of condition", hint)
                 return
         self.fault(
             path, "bad-condition", "a condition is exactly one of " + ", ".join(_FORMS), "join several with all or any"
@@ -141,7 +141,7 @@ class _Reader:
             if key not in _OPERATORS:
                 meant = nearest(str(key), _OPERATORS)
                 hint = f'did you mean "{meant}"?' if meant else "the operators are " + " ".join(_OPERATORS)
-                self.fault((*path, str(key)), "unknown-key", f"{str(key)[:64]!a} is not an operator", hint)
+                self.fault((*path, str(key)), "unknown-key", f"{str(key)[:64]!r} is not an operator", hint)
         if len(operators) != 1:
             if not others or len(operators) > 1:
                 self.fault(path, "bad-condition", "a test holds `attribute` and exactly one operator")
@@ -171,7 +171,7 @@ class _Reader:
             self.faults.append(
                 Fault(
                     code="bad-path",
-                    message=f"{data[:64]!a} is no attribute path: {error.faults[0].message}",
+                    message=f"{data[:64]!r} is no attribute path: {error.faults[0].message}",
                     hint=error.faults[0].hint,
                     path=path,
                 )

@@ -85,11 +85,11 @@ def _refuse(text: str, offset: int) -> None:
     if character == "`":
         raise _syntax(text, "this name in backquotes is never closed", offset)
     if character in "“”„‘’«»":
-        raise _syntax(text, f"{character!a} is not a quotation mark here", offset, "write \" or '")
+        raise _syntax(text, f"{character!r} is not a quotation mark here", offset, "write \" or '")
     strange = _STRANGE.match(text, offset)
     word = strange[0] if strange else character
     meant = _MEANT.get(word)
-    raise _syntax(text, f"{word!a} is not part of the language", offset, f"did you mean `{meant}`?" if meant else None)
+    raise _syntax(text, f"{word!r} is not part of the language", offset, f"did you mean `{meant}`?" if meant else None)
 
 
 def _syntax(text: str, message: str, offset: int, hint: str | None = None) -> ExpressionError:
@@ -120,7 +120,7 @@ def unescape(text: str, token: Token) -> str:
         code_point = int(match[1], 16) if match[0].endswith("}") and _HEX.fullmatch(match[1]) else -1
         if not (0 <= code_point <= 0x10FFFF) or 0xD800 <= code_point <= 0xDFFF:
             raise _syntax(
-                text, f"{match[0]!a} names no character", offset, "write \\u{hex}, up to 10FFFF, not a surrogate"
+                text, f"{match[0]!r} names no character", offset, "write \\u{hex}, up to 10FFFF, not a surrogate"
             )
         return chr(code_point)
 

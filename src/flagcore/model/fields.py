@@ -28,7 +28,7 @@ def kind_of(data: object) -> str:
     if isinstance(data, (int, float)):
         return f"the number {data!r}" if abs(data) < 10**15 or isinstance(data, float) else "a number"
     if isinstance(data, str):
-        return f"the text {data!a}" if len(data) <= 40 else "a text"
+        return f"the text {data!r}" if len(data) <= 40 else "a text"
     if isinstance(data, Mapping):
         return "a mapping"
     return "a list" if is_list(data) else f"a value of type {type(data).__name__}"
@@ -138,7 +138,7 @@ class Fields:
             self.report.add("bad-key", f"a key is a text, not {kind_of(key)}", self.path)
             return
         hint = self.report.suggester.hint(key, known, "the keys are " + ", ".join(known))
-        self.report.add("unknown-key", f"the key {key[:64]!a} is not known here", (*self.path, key), hint, at_key=True)
+        self.report.add("unknown-key", f"the key {key[:64]!r} is not known here", (*self.path, key), hint, at_key=True)
 
     def at(self, key: str) -> DocumentPath:
         """Return the path of the key."""
@@ -148,7 +148,7 @@ class Fields:
         """Note a missing key; True when it is there."""
         if key in self.data:
             return True
-        self.report.add("missing-key", f"the key {key!a} is missing", self.at(key), hint)
+        self.report.add("missing-key", f"the key {key!r} is missing", self.at(key), hint)
         return False
 
     def text(self, key: str, hint: str | None = None) -> str | None:

@@ -32,7 +32,7 @@ def list_files(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         if not root.exists():
-            raise FlagSetError([_problem("unreadable-file", f"{str(root)!a} does not exist", root)])
+            raise FlagSetError([_problem("unreadable-file", f"{str(root)!r} does not exist", root)])
         return [root]
     failures: list[OSError] = []
     found = [file for file in _below(root, failures) if format_of(file) is not None]
@@ -44,7 +44,7 @@ def list_files(root: Path) -> list[Path]:
             ]
         )
     if not found:
-        raise FlagSetError([_problem("no-files", f"there are no flag files in {str(root)!a}", root, SUFFIX_HINT)])
+        raise FlagSetError([_problem("no-files", f"there are no flag files in {str(root)!r}", root, SUFFIX_HINT)])
     return sorted(found, key=lambda file: file.relative_to(root).parts)
 
 

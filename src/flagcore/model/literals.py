@@ -136,14 +136,14 @@ def network_fault(text: str) -> tuple[str, str | None] | None:
     """Return what is wrong with a network constant and a hint, or None when nothing is."""
     network, host_bits = _read_network(text)
     if network is None:
-        return f"{text!a} is not an IP network", 'such as cidr"10.0.0.0/8", cidr"2001:db8::/32" or a single address'
+        return f"{text!r} is not an IP network", 'such as cidr"10.0.0.0/8", cidr"2001:db8::/32" or a single address'
     if not host_bits:
         return None
     length = text.partition("/")[2]
     address = ipaddress.IPv4Address(network.first) if network.family == 4 else ipaddress.IPv6Address(network.first)
     if ":" in text and network.family == 4:
         length = str(int(length) - 96)
-    return f"{text!a} has bits set after its first {length}", f'the network is cidr"{address}/{length}"'
+    return f"{text!r} has bits set after its first {length}", f'the network is cidr"{address}/{length}"'
 
 
 @lru_cache(maxsize=4096)

@@ -88,17 +88,17 @@ def _literal_fault(literal: Literal) -> _Fault | None:
 def _prefixed_fault(literal: Literal) -> _Fault | None:
     prefix, text = literal.prefix, literal.value
     if prefix not in PREFIXES:
-        return "bad-prefix", f"the prefix {prefix!a} is not known", "the prefixes are v, i, t and cidr"
+        return "bad-prefix", f"the prefix {prefix!r} is not known", "the prefixes are v, i, t and cidr"
     if not isinstance(text, str):
         return "bad-constant", f"the prefix {prefix} stands before a string", None
     if not is_text(text):
         return "bad-text", "the text holds half of a surrogate pair", None
     if prefix == "v" and parse_version(text) is None:
         hint = "versions are MAJOR[.MINOR[.PATCH[-pre][+build]]], without leading zeros"
-        return "bad-version", f"{text!a} is not a version", hint
+        return "bad-version", f"{text!r} is not a version", hint
     if prefix == "t" and parse_time(text) is None:
         hint = 'such as t"2026-12-01T09:00:00Z" or t"2026-12-01T09:00:00+01:00"'
-        return "bad-time", f"{text!a} is not a time with offset", hint
+        return "bad-time", f"{text!r} is not a time with offset", hint
     fault = network_fault(text) if prefix == "cidr" else None
     return ("bad-network", *fault) if fault else None
 

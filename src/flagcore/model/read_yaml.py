@@ -244,7 +244,7 @@ class _Builder:
         self.note(
             Finding(
                 code="bad-key",
-                message=f"the key {text[:64]!a} is read as {type(value).__name__}, but a key is a text",
+                message=f"the key {text[:64]!r} is read as {type(value).__name__}, but a key is a text",
                 hint=f'write "{text[:64]}" in quotes',
                 path=self.path(),
                 line=event.start_mark.line + 1,
@@ -282,7 +282,7 @@ def _part(open_one: _Open) -> str | int:
 
 def _tag_refused(tag: str, text: str | None, event: Any) -> UnreadableError:
     if tag.startswith(_CORE) and text is not None:
-        message = f"{text[:64]!a} cannot be read as !!{tag.removeprefix(_CORE)}"
+        message = f"{text[:64]!r} cannot be read as !!{tag.removeprefix(_CORE)}"
     else:
         message = f"the tag {tag[:64]} is not part of the core schema"
     return _unreadable("unsupported-tag", message, event.start_mark, "leave the tag out")

@@ -32,13 +32,13 @@ class ValuesFiles:
                 hint="load the flags from a file, or give base_dir",
             )
         if not name or "\0" in name:
-            return Finding(code="unreadable-file", message=f"{name!a} names no file", path=path)
+            return Finding(code="unreadable-file", message=f"{name!r} names no file", path=path)
         file = document.parent / name
         try:
             if not file.resolve().is_relative_to(self._root) or Path(name).is_absolute():
                 return Finding(
                     code="outside-folder",
-                    message=f"the values file {name!a} lies outside the folder of the flags",
+                    message=f"the values file {name!r} lies outside the folder of the flags",
                     path=path,
                     hint="name a file beside or below the flag files, by a relative path",
                 )
@@ -47,16 +47,16 @@ class ValuesFiles:
             if size > self._limits.document_bytes:
                 return Finding(
                     code="too-large",
-                    message=f"{name!a} has {size:,} bytes, the limit is {self._limits.document_bytes:,}",
+                    message=f"{name!r} has {size:,} bytes, the limit is {self._limits.document_bytes:,}",
                     path=path,
                 )
             if not file.is_file():
-                return Finding(code="unreadable-file", message=f"{name!a} is not a file", path=path)
+                return Finding(code="unreadable-file", message=f"{name!r} is not a file", path=path)
             content = file.read_bytes()
         except (OSError, RuntimeError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "the path cannot be followed"
             return Finding(
-                code="unreadable-file", message=f"the values file {name!a} cannot be read: {reason}", path=path
+                code="unreadable-file", message=f"the values file {name!r} cannot be read: {reason}", path=path
             )
         return self._lines(name, content, path)
 
@@ -67,7 +67,7 @@ class ValuesFiles:
             line = content.count(b"\n", 0, error.start) + 1
             return Finding(
                 code="encoding",
-                message=f"the values file {name!a} is not UTF-8 in line {line}",
+                message=f"the values file {name!r} is not UTF-8 in line {line}",
                 path=path,
                 hint="save it as UTF-8",
             )

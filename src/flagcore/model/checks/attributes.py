@@ -80,7 +80,7 @@ def _check_test(test: Test, kinds: dict[str, str], path: DocumentPath) -> Iterat
         return
     wrong = next((literal for literal in test.literals if not _fits(kind, test.operator, literal)), None)
     if wrong is not None:
-        constant = f"{wrong.prefix}{wrong.value!a}"[:48]
+        constant = f"{wrong.prefix}{wrong.value!r}"[:48]
         message = f"{print_path(test.path)} is declared {kind}, to which `{test.operator} {constant}` does not apply"
         yield error("wrong-kind", message, path)
 

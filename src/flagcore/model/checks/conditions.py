@@ -93,7 +93,7 @@ def _print(literal: Literal) -> str:
     try:
         return print_literal(literal)
     except ValueError:
-        return ascii(literal.value)
+        return repr(literal.value)
 
 
 def _says(operator: Operator) -> str:

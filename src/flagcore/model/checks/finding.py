@@ -30,7 +30,7 @@ def warning(code: str, message: str, path: DocumentPath, hint: str | None = None
 
 def shown(text: str) -> str:
     """The text in quotes, cut when it is long."""
-    return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
 def unknown(

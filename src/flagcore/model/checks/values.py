@@ -30,9 +30,9 @@ _KINDS = {
 def check_flag_values(scope: Scope, flag: Flag) -> Iterator[Finding]:
     """Variant values, metadata, ``expires`` and the texts that reach programs."""
     base: DocumentPath = ("flags", flag.key)
-    if not flag.variants:
-        yield error("no-variants", "a flag has at least one variant", (*base, "variants"), at_key=True)
     if flag.key not in scope.untyped:
+        if not flag.variants:
+            yield error("no-variants", "a flag has at least one variant", (*base, "variants"), at_key=True)
         for name, value in flag.variants.items():
             yield from _check_value(flag.type, value, (*base, "variants", name), scope.limits.depth)
     for name, value in flag.metadata.items():
