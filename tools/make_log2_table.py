@@ -1,6 +1,6 @@
 """Writes src/flagcore/kernel/log2_table.h: the 513 numbers of specs/bucketing.md 2.7, computed with integers.
 
-    python tools/make_log2_table.py [FILE]
+python tools/make_log2_table.py [FILE]
 """
 
 from __future__ import annotations

@@ -184,7 +184,15 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 @cache
 def kernel() -> ctypes.CDLL:
     """Return the library; built with UBSan's traps on top of optimisation, so that undefined behaviour kills the test."""
-    arguments = ["-O2", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", *SOURCES]
+    arguments = [
+        "-O2",
+        "-g",
+        "-fPIC",
+        "-shared",
+        "-fsanitize=undefined",
+        "-fsanitize-undefined-trap-on-error",
+        *SOURCES,
+    ]
     library = ctypes.CDLL(str(build("libflagcore.so", arguments, ())))
     for name, (result, parameters) in _SIGNATURES.items():
         function = getattr(library, name)
@@ -477,7 +485,11 @@ class Linked:
     def walk_all(self, context: Mapping[str, object], now: int = 0) -> list[FcResult]:
         """Walk every program for one frame."""
         kept: list[FcValue] = []
-        fetch, frame, results = _fetcher(self._reader(context, now), kept), self._frame(), (FcResult * max(1, self.count))()
+        fetch, frame, results = (
+            _fetcher(self._reader(context, now), kept),
+            self._frame(),
+            (FcResult * max(1, self.count))(),
+        )
         kernel().fc_walk_all(self._linked, ctypes.byref(frame), fetch, None, results)
         assert len(kept) <= kernel().fc_slots(self._linked)
         return list(results)[: self.count]

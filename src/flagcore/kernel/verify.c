@@ -244,6 +244,7 @@ static int ascend(const uint32_t *numbers, uint64_t count, uint32_t limit) {
 
 /* A counted list: uint32 n, then n * items + extra uint32. NULL: it does not fit. */
 static const uint32_t *counted(const FcProof *proof, uint32_t offset, uint64_t items, uint64_t extra, uint32_t *count) {
+    *count = 0;
     if (!fc_fits(proof, offset, 1, 4, 4)) return NULL;
     const uint32_t *const list = fc_at(proof->bytes, offset);
     *count = list[0];
@@ -270,6 +271,7 @@ static int is_exit(const FcHeader *header, uint32_t exit, uint32_t own) {
 /* The exits of a switch; NULL: it is not sound. */
 static const uint32_t *switch_exits(const FcProof *proof, const FcNode *node, uint64_t *count) {
     const FcView *const view = view_of(proof, node);
+    *count = 0;
     if (!view || view->kind == FC_VIEW_AUTOMATON) return NULL;
     if (node->flags & FC_NODE_DENSE) {
         *count = view->classes;
