@@ -53,7 +53,9 @@ def expected(case: dict[str, Any]) -> Resolution:
     """Return what the case expects, spelled out."""
     expect = case["expect"]
     error_code = None if expect["error_code"] is None else ErrorCode(expect["error_code"])
-    return Resolution(vectors.decode(expect["value"]), expect["variant"], Reason(expect["reason"]), error_code, expect["rule"])
+    return Resolution(
+        vectors.decode(expect["value"]), expect["variant"], Reason(expect["reason"]), error_code, expect["rule"]
+    )
 
 
 def check(found: Resolution, case: dict[str, Any]) -> None:
@@ -88,22 +90,27 @@ def test_engine(name: str, case: dict[str, Any]):
 
 def test_no_data():
     """Before the first data and after the end the caller's default value is served, ERROR, PROVIDER_NOT_READY (step 0)."""
-    engine = Engine()
-    default = object()
-    for state in ("new", "closed"):
+    engine, default = Engine(), object()
+
+    def check_not_ready() -> None:
         details = engine.get_object_details("any", default, 5)
-        assert (details.value, details.variant) == (default, None), state
-        assert (details.reason, details.error_code) == (Reason.ERROR, ErrorCode.PROVIDER_NOT_READY), state
-        engine.load(compile_flag_set(flag_set_of("lookup")).snapshot)
-        assert engine.get_string_value("any", "d") == "A"
-        engine.close()
+        assert (details.value, details.variant) == (default, None)
+        assert (details.reason, details.error_code) == (Reason.ERROR, ErrorCode.PROVIDER_NOT_READY)
+
+    check_not_ready()
+    engine.load(compile_flag_set(flag_set_of("lookup")).snapshot)
+    assert engine.get_string_value("any", "d") == "A"
+    engine.close()
+    check_not_ready()
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["id"])
 def test_refused(case: dict[str, Any]):
     """A document with a fault is refused, and each problem is reported with its code and place; warnings refuse nothing."""
     try:
-        loaded = loads(case["text"], case["format"]) if "text" in case else build_flag_set(vectors.decode(case["document"]))
+        loaded = (
+            loads(case["text"], case["format"]) if "text" in case else build_flag_set(vectors.decode(case["document"]))
+        )
         problems = loaded.problems
         accepted = True
     except FlagSetError as error:

@@ -130,6 +130,18 @@ class FlagSetMaker:
             self.flags[f"f{number}"] = self._flag(f"f{number}", max_rules)
         return FlagSet(flags=self.flags, segments=self.segments)
 
+    def wide_flag_set(self, rules: int, depth: int = 0) -> FlagSet:
+        """Return one string flag of so many rules; their conditions are ``depth`` deep, most without gate or window."""
+        variants = VARIANTS[FlagType.STRING]
+        made = tuple(
+            Rule(id=f"r{number}", when=Condition(self.expression(depth)), serve=pick(self.choices, tuple(variants)))
+            if not rarely(self.choices, 20)
+            else self._rule(f"r{number}", variants)
+            for number in range(rules)
+        )
+        flag = Flag(key="f0", type=FlagType.STRING, variants=dict(variants), default="on", rules=made)
+        return FlagSet(flags={"f0": flag}, segments=self.segments)
+
     # --- conditions ---
 
     def expression(self, depth: int = 3) -> Expression:
