@@ -83,6 +83,9 @@ def _values(keys: Mapping[bytes, int], fold: bool) -> Iterator[tuple[bytes, int]
 def _by_hash(keys: list[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield (hash, key) by ascending hash, and equal hashes by key."""
     hashes = hash_keys(keys)
+    if len(keys) < _PARTS:
+        yield from sorted(zip(hashes, keys, strict=True))
+        return
     parts = [array("I") for _ in range(_PARTS)]
     for index, hashed in enumerate(hashes):
         parts[hashed >> 56].append(index)
