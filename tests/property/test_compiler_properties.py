@@ -21,6 +21,7 @@ from flagcore.snapshot.codec import decode_debug
 from flagcore.snapshot.objects import Snapshot
 from tests.profiles import cases
 from tests.support.authored import FLAG, contexts, expressions, flag_sets, moments
+from tests.support.kernel_library import status_text, verify, verify_set
 from tests.support.program_walker import Walker
 
 _credits = st.sampled_from([0, 1, 4, 50])
@@ -30,7 +31,11 @@ Answer = tuple[str | None, str, str | None]
 
 
 def _compile(flag_set: FlagSet, **options: int) -> Snapshot:
-    return compile_flag_set(flag_set, debug=False, options=Options(**options)).snapshot  # type: ignore[arg-type]
+    """Compile, and have the kernel prove every program and value set sound."""
+    snapshot = compile_flag_set(flag_set, debug=False, options=Options(**options)).snapshot  # type: ignore[arg-type]
+    assert [status_text(verify(program)) for program in snapshot.programs.values() if verify(program)] == []
+    assert [status_text(verify_set(blob)) for blob in snapshot.value_sets.values() if verify_set(blob)] == []
+    return snapshot
 
 
 def _answer(snapshot: Snapshot, context: Context, moment: int) -> Answer:
@@ -45,7 +50,7 @@ def _expected(flag_set: FlagSet, context: Context, moment: int) -> Answer:
     return resolution.variant, resolution.reason.value, resolution.rule
 
 
-@settings(max_examples=cases(120))
+@settings(max_examples=cases(80))
 @given(flag_sets(), _several_contexts, moments(), _credits, st.sampled_from([0, 3]))
 def test_programs_answer_as_the_twin(
     flag_set: FlagSet, given_contexts: list[Context], moment: int, credit: int, direct: int
@@ -67,6 +72,7 @@ def test_probes_answer_as_the_twin(
     compiled = compile_flag_set(msgspec.structs.replace(flag_set, flags={**flag_set.flags, FLAG: flag}))
     debug = decode_debug(compiled.snapshot.debug[FLAG])
     probes = ProgramReader(debug.probes)
+    assert verify(debug.probes) == 0
     twin = Twin(flag_set)
     for context in given_contexts:
         walker = Walker({}, compiled.snapshot.value_sets, context, moment)

@@ -18,4 +18,3 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     program_bytes: int = 16 << 20
     direct_tests: int = 3  # more tests than this of one attribute in one place become a table
     automaton_states: int = 10_000
-    checks: bool = False  # assert the invariants of the graph while building it
