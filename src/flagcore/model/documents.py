@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +10,6 @@ from typing import Literal, cast
 
 import msgspec
 
-from flagcore.model import read_json, read_toml, read_yaml
 from flagcore.model.limits import Limits
 from flagcore.model.operators import is_text
 from flagcore.model.problems import DocumentPath, Finding
@@ -18,7 +18,7 @@ from flagcore.model.reading import Places, UnreadableError, place_of, wanted_pat
 __all__ = ["Document", "Format", "format_of", "open_document"]
 
 Format = Literal["yaml", "json", "toml"]
-_READERS: dict[str, ModuleType] = {"yaml": read_yaml, "json": read_json, "toml": read_toml}
+_READERS = {name: f"flagcore.model.read_{name}" for name in ("yaml", "json", "toml")}
 _SUFFIXES: dict[str, Format] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 SUFFIX_HINT = "flag files end in .yaml, .yml, .json or .toml"
 
@@ -26,6 +26,11 @@ SUFFIX_HINT = "flag files end in .yaml, .yml, .json or .toml"
 def format_of(file: Path) -> Format | None:
     """Return the format that the file's name tells."""
     return _SUFFIXES.get(file.suffix.lower())
+
+
+def _reader(name: str) -> ModuleType:
+    """Import what reads the format, and only that: a process that evaluates one file starts faster."""
+    return importlib.import_module(_READERS[name])
 
 
 class Document:
@@ -65,7 +70,7 @@ class Document:
         if self.format not in _READERS:
             raise ValueError(f"the format {self.format!r} is not known: yaml, json or toml")
         try:
-            reading = _READERS[self.format].read(self.text, limits)
+            reading = _reader(self.format).read(self.text, limits)
         except UnreadableError as error:
             self.findings += error.findings
             self.is_read = False
@@ -76,7 +81,7 @@ class Document:
         """Return the places of the paths and of everything above them: one scan of the text."""
         if self.format is None or not self.is_read:
             return {}
-        return cast("Places", _READERS[self.format].locate(self.text, wanted_paths(paths)))
+        return cast("Places", _reader(self.format).locate(self.text, wanted_paths(paths)))
 
     def located(self, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings with file, line and column, in the order of the text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 
@@ -139,6 +138,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant, or None. Case, ``_``, ``-`` and spaces hardly count."""
     if len(word) > _SUGGEST_LENGTH:
         return None
+    import difflib  # 3 ms that only mistakes should cost
+
     folded: dict[str, str] = {}
     for candidate in known:
         folded.setdefault(_fold(candidate), candidate)
