@@ -181,9 +181,7 @@ def test_the_installed_command_line_works(installed: Path, tmp_path: Path):
     flags.write_text(json.dumps(FLAGS))
     assert run(installed, "-m", "flagcore", "validate", flags, cwd=tmp_path).returncode == 0
     assert run(installed, "-m", "flagcore", "compile", flags, "-o", compiled, cwd=tmp_path).returncode == 0
-    done = run(
-        installed, "-m", "flagcore", "eval", compiled, "checkout.new", "email=a@corner.example", cwd=tmp_path
-    )
+    done = run(installed, "-m", "flagcore", "eval", compiled, "checkout.new", "email=a@corner.example", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "on" in done.stdout
     (tmp_path / "flags.yaml").write_text("schema: flagcore/v1\n")
