@@ -19,7 +19,7 @@ from pathlib import Path
 
 GOALS = {"W1": 190, "W2": 440, "W3": 490, "W4": 3100}  # docs/design/design.md section 5
 CALLS = 2000
-GETTER = "*get_boolean_value*"
+GETTER = "__pyx_pw_*get_boolean_value"
 FLOOR = "floor_call"
 
 _CHILD = """
