@@ -79,7 +79,7 @@ def build(name: str, arguments: Sequence[str | Path], inputs: Iterable[Path], co
 
 
 class _Union(ctypes.Union):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("bytes", ctypes.c_void_p),
         ("items", ctypes.c_void_p),
         ("integer", ctypes.c_int64),
@@ -90,7 +90,7 @@ class _Union(ctypes.Union):
 class FcValue(ctypes.Structure):
     """One attribute in one evaluation."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("u", _Union),
         ("hash", ctypes.c_uint64),
         ("parsed", ctypes.c_uint64),
@@ -105,7 +105,7 @@ class FcValue(ctypes.Structure):
 class FcProgram(ctypes.Structure):
     """A linked program."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("bytes", ctypes.c_void_p),
         ("nodes", ctypes.c_void_p),
         ("leaves", ctypes.c_void_p),
@@ -123,27 +123,25 @@ class FcProgram(ctypes.Structure):
 class FcFrame(ctypes.Structure):
     """The state of one evaluation."""
 
-    _fields_ = [  # noqa: RUF012
-        (name, ctypes.c_void_p) for name in ("values", "have", "memo", "memo_have", "outcomes")
-    ]
+    _fields_ = [(name, ctypes.c_void_p) for name in ("values", "have", "memo", "memo_have", "outcomes")]
 
 
 class FcResult(ctypes.Structure):
     """Leaf, outcome and variant."""
 
-    _fields_ = [("leaf", ctypes.c_uint32), ("outcome", ctypes.c_uint32), ("variant", ctypes.c_uint32)]  # noqa: RUF012
+    _fields_ = [("leaf", ctypes.c_uint32), ("outcome", ctypes.c_uint32), ("variant", ctypes.c_uint32)]
 
 
 class FcContestant(ctypes.Structure):
     """A variant of a split."""
 
-    _fields_ = [("variant", ctypes.c_uint32), ("weight", ctypes.c_uint32), ("identity", ctypes.c_uint64)]  # noqa: RUF012
+    _fields_ = [("variant", ctypes.c_uint32), ("weight", ctypes.c_uint32), ("identity", ctypes.c_uint64)]
 
 
 class FcObject(ctypes.Structure):
     """An object handed to fc_link."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("bytes", ctypes.c_void_p),
         ("name", ctypes.c_char_p),
         ("name_length", ctypes.c_uint32),
@@ -295,9 +293,9 @@ class _Layout:
     def __init__(self, program: bytes) -> None:
         self.bytes = program
         self.node_count, self.leaf_offset, self.leaf_count, self.slot_offset, self.slot_count = struct.unpack_from(
-            "<5I", program, 28
+            "<5I", program, 24
         )
-        self.link_offset, self.link_count, self.memo_count, self.outcome_count = struct.unpack_from("<4I", program, 72)
+        self.link_offset, self.link_count, self.memo_count, self.outcome_count = struct.unpack_from("<4I", program, 68)
 
     def text(self, at: int) -> str:
         offset, length = struct.unpack_from("<II", self.bytes, at)
