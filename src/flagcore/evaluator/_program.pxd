@@ -31,7 +31,7 @@ cdef extern from "../kernel/kernel.h" nogil:
     ctypedef struct FcHeader:
         uint32_t size
         uint8_t value_type
-        uint32_t entry
+        uint32_t entry, node_count
         uint32_t leaf_offset, leaf_count
         uint32_t slot_offset, slot_count
         uint32_t variant_offset, variant_count
@@ -91,6 +91,9 @@ cdef extern from "../kernel/kernel.h" nogil:
     uint32_t fc_verify(const uint8_t *program, size_t size)
     uint32_t fc_verify_set(const uint8_t *value_set, size_t size)
     const char *fc_status_text(uint32_t status)
+    uint64_t fc_mix(uint64_t x)
+    uint64_t fc_expo(uint64_t r)
+    uint32_t fc_bucket(uint64_t h)
     uint64_t fc_hash(const uint8_t *content, size_t size, uint64_t seed)
     void fc_program_init(FcProgram *out, const uint8_t *bytes, const uint32_t *slots, const void *const *links)
 
@@ -141,6 +144,7 @@ cdef extern from "host.h":
     ctypedef struct Fetcher:
         PyObject *mapping
         PyObject *targeting_key
+        PyObject *fallback
         uint8_t has_time
         int64_t time
 
@@ -167,6 +171,8 @@ cdef extern from "host.h":
     PyObject *host_quick_answer(const FlagTable *table, PyObject *key, PyObject *context, unsigned int type, int details)
     uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *mapping)
     uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch)
+    PyObject *host_look_up(Fetcher *fetcher, const Attribute *attribute)
+    bint host_position(PyObject *value, uint64_t seed, uint64_t *position)
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
     void host_walk_all(const FlagTable *table, const uint32_t *order, uint32_t count, Fetcher *fetcher, Scratch *scratch,
                        uint32_t *outcomes)
@@ -230,6 +236,7 @@ cdef class ProgramSet:
     cdef readonly bint ready     # False: there is no data, unknown flags are PROVIDER_NOT_READY
     cdef readonly object epoch, revision
     cdef readonly dict debug     # flag key -> encoded DebugFlag
+    cdef readonly dict sets      # name -> ValueSet: those of the snapshot that are sound
     cdef SlotTable slots
     cdef object fallback, clock  # keep what the table names alive
     cdef uint32_t slot_count, outcome_slots, memo_words  # what a wide evaluation needs
@@ -263,8 +270,8 @@ cdef class Evaluator:
     cdef object static_context, clock, on_unknown
     cdef object __weakref__
 
-    cdef object answer(self, object key, object default, object context, int asked, int details, object at)
-    cdef object _answer(self, object key, object default, object context, int asked, int details, object at)
+    cdef object answer(self, object key, object default, object context, int asked, int details, object at, bint quiet=*)
+    cdef object _answer(self, object key, object default, object context, int asked, int details, object at, bint quiet)
     cdef object _usable(self, object context)
     cdef _tell_unknown(self, object key)
     cdef uint32_t _outcome(self, ProgramSet programs, Flag *flag, object context, object at) except? 0xFFFFFFFF
@@ -281,6 +288,17 @@ cdef class FlagHandle:
     cdef Flag *found
 
     cdef Flag *current_flag(self) noexcept
+
+
+cdef class Probes:
+    """The author's tests of one flag, to be run one by one for a context at a moment; what ``explain`` asks."""
+
+    cdef Evaluator evaluator
+    cdef ProgramSet programs     # the probe program alone
+    cdef Flag *flag
+    cdef object mapping, targeting_key
+    cdef readonly object moment
+    cdef Scratch *scratch
 
 
 cdef class Evaluations:

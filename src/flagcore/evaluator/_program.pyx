@@ -458,7 +458,7 @@ cdef class ProgramSet:
 
     def sources(self):
         """Return (flag key -> program bytes, name -> value-set bytes): what this revision was linked from."""
-        cdef dict value_sets = {name: (<ValueSet>value_set).source for name, value_set in sets_of(self).items()}
+        cdef dict value_sets = {name: (<ValueSet>value_set).source for name, value_set in self.sets.items()}
         return {program.key: program.source for program in self.programs}, value_sets
 
     cdef dict keys_index(self):
@@ -468,13 +468,13 @@ cdef class ProgramSet:
 
 
 cdef ProgramSet new_set(
-    list programs, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, dict debug
+    list programs, dict sets, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, dict debug
 ):
     cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
     cdef Program program
     cdef size_t capacity = 2
     cdef uint32_t i
-    made.programs = tuple(programs)
+    made.programs, made.sets = tuple(programs), sets
     made.slots, made.fallback, made.clock = slots, fallback, clock
     made.ready, made.epoch, made.revision, made.debug = ready, epoch, revision, debug
     while capacity < 2 * <size_t>len(programs):
@@ -541,7 +541,7 @@ cdef class Linker:
         return [self.linked[key] for key in programs if key in self.linked]
 
     cdef _take_sets(self, dict value_sets):
-        cdef dict known = sets_of(self.previous)
+        cdef dict known = self.previous.sets
         cdef ValueSet old
         for name, source in value_sets.items():
             old = known.get(name)
@@ -647,18 +647,6 @@ cdef tuple link_names(bytes source):
     return tuple(names)
 
 
-cdef dict sets_of(ProgramSet programs):
-    """Return the value sets that a revision's programs link to, by name."""
-    cdef dict sets = {}
-    cdef Program program
-    for program in programs.programs:
-        if program.links:
-            for (kind, name), link in zip(link_names(program.source), program.links):
-                if kind != FC_LINK_PROGRAM and link is not None:
-                    sets[name] = link
-    return sets
-
-
 # ---- contexts --------------------------------------------------------------------------------------------------------
 
 
@@ -718,7 +706,7 @@ cdef class Evaluator:
         self.static_context = None if static_context is None else dict(static_context)
         self.clock = clock
         self.on_unknown = on_unknown
-        self.current = new_set([], self.slots, self.static_context, clock, False, 0, 0, {})
+        self.current = new_set([], {}, self.slots, self.static_context, clock, False, 0, 0, {})
 
     def __dealloc__(self):
         cdef Scratch *scratch
@@ -803,16 +791,30 @@ cdef class Evaluator:
         """Return details of a flag of any type, at a time given in microseconds since 1970 UTC or now."""
         return self.answer(flag_key, default_value, evaluation_context, ANY_TYPE, 1, at)
 
+    def _peek(self, flag_key, default_value, evaluation_context, at):
+        """As ``evaluate``, without counting and without ``on_unknown``."""
+        return self.answer(flag_key, default_value, evaluation_context, ANY_TYPE, 1, at, True)
+
+    def _moment(self):
+        """Return the time in microseconds since 1970 UTC, 0 when the clock fails."""
+        try:
+            return int(self.clock())
+        except Exception:
+            return 0
+
     # -- the whole way
 
-    cdef object answer(self, object key, object default, object context, int asked, int details, object at):
-        """Return value or details, whatever the arguments are: flag-format.md section 3, steps 0 to 2, then the walk."""
+    cdef object answer(self, object key, object default, object context, int asked, int details, object at, bint quiet=False):
+        """Return value or details, whatever the arguments are: flag-format.md section 3, steps 0 to 2, then the walk.
+
+        ``quiet``: nothing is counted and nobody told.
+        """
         try:
-            return self._answer(key, default, context, asked, details, at)
+            return self._answer(key, default, context, asked, details, at, quiet)
         except Exception as error:  # memory is short: nothing else raises
             return failed(key, default, ErrorCode.GENERAL, repr(error)) if details else default
 
-    cdef object _answer(self, object key, object default, object context, int asked, int details, object at):
+    cdef object _answer(self, object key, object default, object context, int asked, int details, object at, bint quiet):
         cdef ProgramSet programs = self.current
         cdef FlagEntry *entry = NULL
         cdef Flag *flag
@@ -829,14 +831,15 @@ cdef class Evaluator:
                 return default
             return failed(key, default, ErrorCode.INVALID_CONTEXT, "the context is neither a mapping nor an evaluation context")
         if entry == NULL:
-            self._tell_unknown(key)
+            if not quiet:
+                self._tell_unknown(key)
             return failed(key, default, ErrorCode.FLAG_NOT_FOUND, f"there is no flag {key!r}") if details else default
         flag = entry.flag
         if not readable_as(flag.program.value_type, asked):
-            flag.mismatches += 1
+            flag.mismatches += not quiet
             return mismatched(flag, default, asked) if details else default
         outcome = self._outcome(programs, flag, context, at)
-        flag.outcomes[outcome].count += 1
+        flag.outcomes[outcome].count += not quiet
         return answer_of(flag, outcome, default, asked, details)
 
     cdef object _usable(self, object context):
@@ -974,11 +977,34 @@ cdef class Evaluator:
         """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``."""
         cdef Linker linker = Linker(previous, self.slots, self.outcome_slots, revision)
         cdef list linked = linker.link(programs, value_sets)
-        return new_set(linked, self.slots, self.static_context, self.clock, ready, epoch, revision, debug), linker.degraded
+        cdef dict sets = {name: found for name, found in linker.sets.items() if isinstance(found, ValueSet)}
+        return new_set(linked, sets, self.slots, self.static_context, self.clock, ready, epoch, revision, debug), linker.degraded
+
+    def _probes(self, str key not None, bytes source not None, context, moment):
+        """Return the probes of a flag for a context.
+
+        Raises:
+            MalformedProgramError: the probe program is not sound.
+        """
+        cdef Probes probes = Probes.__new__(Probes)
+        cdef Linker linker = Linker(self._empty(), self.slots, {}, 0)
+        cdef list linked
+        cdef object usable = opened(context)
+        linked = linker.link({key: source}, self.current.sources()[1])
+        if not linked:
+            raise MalformedProgramError(linker.degraded[key])
+        probes.evaluator, probes.moment = self, moment
+        probes.programs = new_set(linked, {}, self.slots, self.static_context, self.clock, True, 0, 0, {})
+        probes.flag = &(<Program>linked[0]).flag
+        probes.mapping, probes.targeting_key = ({}, None) if usable is None else usable
+        probes.scratch = scratch_new(self.slots.count, 1, probes.programs.memo_words)
+        if probes.scratch == NULL:
+            raise MemoryError
+        return probes
 
     def _empty(self):
         """Return a set without data, in which every flag is PROVIDER_NOT_READY."""
-        return new_set([], self.slots, self.static_context, self.clock, False, 0, 0, {})
+        return new_set([], {}, self.slots, self.static_context, self.clock, False, 0, 0, {})
 
 
 cdef inline void start(Fetcher *fetcher, object mapping, object targeting_key, object at):
@@ -1031,6 +1057,65 @@ cdef object answer_of(const Flag *flag, uint32_t outcome, object default, int as
         if converts:
             value = float(value)
     return details_of(flag, outcome, value) if details else value
+
+
+@cython.final
+cdef class Probes:
+    def __dealloc__(self):
+        scratch_free(self.scratch)
+
+    def truth(self, uint32_t entry):
+        """Return True, False or None (unknown) for the test that starts at an exit of the probe program."""
+        cdef const FcHeader *header = header_of(self.flag)
+        cdef Fetcher fetcher
+        cdef uint32_t leaf
+        if (entry & ~FC_LEAF) >= (header.leaf_count if entry & FC_LEAF else header.node_count):
+            raise MalformedProgramError("a test starts outside its program")
+        start(&fetcher, self.mapping, self.targeting_key, self.moment)
+        scratch_restart(self.scratch)
+        leaf = host_walk_probe(&self.programs.table, self.flag, entry, &fetcher, self.scratch)
+        return {0: True, 1: False}.get(leaf)
+
+    def look_up(self, tuple path not None):
+        """Return (whether there is one, the value) at an attribute path."""
+        cdef Attribute attribute
+        cdef Fetcher fetcher
+        cdef PyObject *found
+        cdef str flat = ".".join(path)
+        if path == ("now",):
+            return True, self.moment
+        start(&fetcher, self.mapping, self.targeting_key, self.moment)
+        fetcher.fallback = self.programs.table.fallback
+        attribute.flat = <PyObject *>flat
+        attribute.parts = <PyObject *>path if len(path) > 1 else NULL
+        attribute.flat_is_subject = flat == "targetingKey"
+        attribute.root_is_subject = path[0] == "targetingKey"
+        found = host_look_up(&fetcher, &attribute)
+        return (False, None) if found == NULL else (True, host_given(found))
+
+    def position(self, tuple path not None, str salt not None):
+        """Return where the subject at a path lies on the ruler of a salt, None when it cannot be bucketed."""
+        cdef uint64_t position = 0
+        cdef object found, value
+        found, value = self.look_up(path)
+        if not found or path == ("now",) or not host_position(<PyObject *>value, text_identity(salt), &position):
+            return None
+        return position
+
+
+def bucket_of(uint64_t position):
+    """Return the bucket of a position, 0 to 999,999 (bucketing.md 2.4)."""
+    return fc_bucket(position)
+
+
+def mixed(uint64_t x):
+    """Return mix64 (bucketing.md 2.3)."""
+    return fc_mix(x)
+
+
+def waiting_time(uint64_t r):
+    """Return expo (bucketing.md 2.7)."""
+    return fc_expo(r)
 
 
 @cython.final

@@ -441,6 +441,24 @@ static PyObject *host_any_value(PyObject *value, FcValue *out) {
     return host_foreign_value(value, out);
 }
 
+/* New reference to what a fetch of the attribute would see, or NULL. */
+static __attribute__((unused)) PyObject *host_look_up(Fetcher *fetcher, const Attribute *attribute) {
+    PyObject *found = host_top(fetcher, attribute->flat, attribute->flat_is_subject);
+    return found == NULL && attribute->parts != NULL ? host_nested(fetcher, attribute) : found;
+}
+
+/* Where a value lies on a ruler (bucketing.md 2.2); 0: it is not bucketable. */
+static __attribute__((unused)) int host_position(PyObject *value, uint64_t seed, uint64_t *position) {
+    FcValue converted;
+    uint8_t room[32];
+    uint32_t length = 0;
+    PyObject *held = host_any_value(value, &converted);
+    const uint8_t *subject = fc_subject(&converted, room, &length);
+    if (length > 0) *position = fc_hash(subject, length, seed);
+    Py_XDECREF(held);
+    return length > 0;
+}
+
 /* ---- fetching ---------------------------------------------------------------------------------------------------- */
 
 static void host_fetch_time(Fetcher *fetcher, FcValue *out) {
@@ -469,13 +487,13 @@ static __attribute__((noinline)) void host_fetch_rest(Fetcher *fetcher, const At
         return;
     }
     Py_XINCREF(found);
-    if (asked && found == NULL) {
+    if (!asked) {
+        found = host_look_up(fetcher, attribute);
+    } else if (found == NULL) {
         host_swallow();
         if (fetcher->fallback != NULL) found = host_entry(fetcher->fallback, attribute->flat);
-    } else if (!asked) {
-        found = host_top(fetcher, attribute->flat, attribute->flat_is_subject);
+        if (found == NULL && attribute->parts != NULL) found = host_nested(fetcher, attribute);
     }
-    if (found == NULL && attribute->parts != NULL) found = host_nested(fetcher, attribute);
     out->done = 0;
     if (found == NULL) {
         out->type = FC_MISSING;
