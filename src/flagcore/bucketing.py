@@ -1,4 +1,4 @@
-"""Buckets and splits: how a percentage gate and a weighted split assign a subject (specs/bucketing.md, version 1).
+"""Buckets and splits: how a percentage gate and a weighted split assign a subject (docs/design/bucketing.md, version 1).
 
 Unsigned integers only: no floating point takes part in a decision, so every language and release agrees to the bit.
 This is the one Python home of that arithmetic. It runs when flags are compiled and in the readable twin; requests are

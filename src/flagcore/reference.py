@@ -1,6 +1,6 @@
 """The readable twin: an interpreter of the authored model, and the judge of compiler and kernel.
 
-Written from specs/flag-format.md alone, to be read from top to bottom like the policy it is: how a flag decides, how a
+Written from docs/design/flag-format.md alone, to be read from top to bottom like the policy it is: how a flag decides, how a
 gate and a split take part, how a condition becomes true, false or unknown, how an attribute is found and read, and what
 versions, times, addresses and patterns mean. It shares no code with the compiler or the kernel (their parsers of
 constants included), favours the obvious over the fast, and never raises whatever the context holds. Where the format is
@@ -241,7 +241,7 @@ def _moment_of(text: str) -> int:
     return cast("int", _read_time(text))
 
 
-# --- how a gate and a split take part (specs/bucketing.md) -------------------------------------------------------------
+# --- how a gate and a split take part (docs/design/bucketing.md) -------------------------------------------------------------
 
 
 def _ruler(flag: Flag, rule: Rule | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The properties that specs/bucketing.md section 3 asks for: exact ones on generated splits, shares on eight kinds of ids."""
+"""The properties that docs/design/bucketing.md section 3 asks for: exact ones on generated splits, shares on eight kinds of ids."""
 
 from __future__ import annotations
 

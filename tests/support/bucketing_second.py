@@ -1,4 +1,4 @@
-"""A second implementation of specs/bucketing.md, written independently of ``flagcore.bucketing``, which it judges.
+"""A second implementation of docs/design/bucketing.md, written independently of ``flagcore.bucketing``, which it judges.
 
 Other means throughout: the state of XXH64 is a list of lanes fed byte by byte and all arithmetic is ``% 2**64`` on
 unbounded integers; the table comes from a series for the logarithm; weights go through Decimal; the race compares

@@ -1,4 +1,4 @@
-"""Buckets and splits against the golden vectors, the second implementation, and the letter of specs/bucketing.md."""
+"""Buckets and splits against the golden vectors, the second implementation, and the letter of docs/design/bucketing.md."""
 
 from __future__ import annotations
 
