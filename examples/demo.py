@@ -66,6 +66,7 @@ def heading(text: str) -> None:
 
 def show_shares(client: Any, flags: dict[str, Flag], people: Sequence[dict[str, Any]]) -> None:
     """Print which share of the visitors meets which variant of each flag."""
+    print(f"  {'flag':<30} {'type':<8} {'purpose':<11} share of each variant")
     for key, flag in sorted(flags.items()):
         details = getattr(client, f"get_{flag.type.value}_details")
         found = Counter(details(key, None, person).variant for person in people)
