@@ -55,10 +55,10 @@ class Twin:
         default: object,
         context: object = None,
         *,
-        type: object = None,
-        at: int | None = None,  # noqa: A002
+        type: object = None,  # noqa: A002
+        at: int | None = None,
     ) -> Resolution:
-        """Return the resolution of a flag for a context (flag-format.md section 3, steps 0 to 6).
+        """Return the resolution of a flag for a context (docs/design/flag-format.md section 3, steps 0 to 6).
 
         ``type`` is the FlagType that the caller asks for, None for whatever the flag has; ``at`` is the evaluation time in
         microseconds since 1970 UTC, None for the present.

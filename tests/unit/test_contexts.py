@@ -193,7 +193,6 @@ def test_found_missed_or_survived(flag: str, context: object, truth: str):
         1.5,
         object(),
         Thing(),
-        Liar(),
         Stubborn(),
         ForeignContext("u", 5),
         ForeignContext("u", [("x", "a")]),
