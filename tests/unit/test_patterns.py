@@ -246,3 +246,9 @@ def test_a_needle_too_long_for_one_automaton_is_refused() -> None:
 def test_no_tests_need_no_automaton() -> None:
     """Nothing in, nothing out."""
     assert build_automata([]) == []
+
+
+def test_a_huge_needle_is_refused_before_it_is_read() -> None:
+    """A text of many megabytes costs neither time nor memory."""
+    with pytest.raises(AutomatonTooLarge, match="states"):
+        build_automata([Needle(bytes(50_000_000), True, 0)])

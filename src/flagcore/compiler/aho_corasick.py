@@ -25,6 +25,8 @@ def build_trie_automaton(texts: Sequence[tuple[bytes, int]], fold: bool, states:
     Raises:
         TooManyStatesError: a limit was reached.
     """
+    if max(len(text) for text, _ in texts) + 2 > states:
+        raise TooManyStatesError(f"it needs more than {states:,} states")
     texts = [(text.lower(), mask) for text, mask in texts] if fold else texts
     byte_class, classes = _classes([text for text, _ in texts], fold)
     children, masks = _trie(texts, min(states, size // (2 * classes + 8)))

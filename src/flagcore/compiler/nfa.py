@@ -106,7 +106,7 @@ class Nfa:
     def _spend(self) -> None:
         self._budget -= 1
         if self._budget < 0:
-            raise TooManyStatesError("its repetitions, written out, are too long")
+            raise TooManyStatesError("it is too long with its repetitions written out")
 
     def _build(self, tree: Pattern, following: int, depth: int) -> int:
         """Add ``tree`` in front of the state ``following``; returns its entry."""
