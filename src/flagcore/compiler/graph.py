@@ -86,7 +86,7 @@ class _Builder:
         return known
 
     def _build(self, rows: Rows, credit: int, depth: int) -> int:
-        if len(rows) == 2 or depth == 0:
+        if len(rows) == 2 or depth == 0 or not self._is_contended(rows):
             return self._chain.build(rows)
         found = self._best_switch(rows, credit)
         if found is None:
@@ -101,6 +101,16 @@ class _Builder:
         if len(rows) > self._small:
             return switch
         return min(self._chain.build(rows), switch, key=self.graph.cost)
+
+    def _is_contended(self, rows: Rows) -> bool:
+        """Some cheap view is asked by two rows; else no switch can answer for more than one."""
+        asked: set[int] = set()
+        for row in rows:
+            views = {view for view in self._formulas.views_of(row.formula) if not self._views[view].dear}
+            if not views.isdisjoint(asked):
+                return True
+            asked |= views
+        return False
 
     # -- choosing a switch
 

@@ -9,7 +9,7 @@ from flagcore.compiler.value_sets import build_value_set
 from flagcore.model.flagset import Scalar, Segment
 from flagcore.model.tree import Literal
 
-__all__ = ["INLINE_VALUES", "ValueObjects", "list_set"]
+__all__ = ["INLINE_VALUES", "ValueObjects", "list_set", "segment_object"]
 
 INLINE_VALUES = 64  # up to here a list or segment stands inside the program
 
@@ -33,10 +33,15 @@ class ValueObjects:
 
     def of_segment(self, segment: Segment) -> str:
         """Return the name of the object that holds the values of ``segment``."""
-        name = f"segment:{segment.name}"
+        name = segment_object(segment.name)
         if name not in self.blobs:
             self.blobs[name] = build_value_set(segment.values or ())
         return name
+
+
+def segment_object(name: str) -> str:
+    """Return the name of the object that holds a segment's values."""
+    return f"segment:{name}"
 
 
 def list_set(literals: Sequence[Literal]) -> bytes:
