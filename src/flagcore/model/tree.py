@@ -1,7 +1,8 @@
 """Conditions as a tree: what the expression text, the structured JSON and the builders all mean.
 
 One tree, three spellings (flag-format.md section 2). Nodes are immutable and hashable; two conditions mean the same
-text exactly when their trees are equal. A tree cannot hold itself, so the garbage collector need not look (``gc=False``).
+text exactly when their trees are equal. Leaves cannot hold themselves, so the garbage collector need not look (``gc=False``);
+nodes with parts keep it, since only tracked objects are taken apart without recursion however deep they are nested.
 """
 
 from __future__ import annotations
@@ -72,19 +73,19 @@ class Constant(msgspec.Struct, frozen=True, gc=False):
     value: bool
 
 
-class Not(msgspec.Struct, frozen=True, gc=False):
+class Not(msgspec.Struct, frozen=True):
     """Kleene negation."""
 
     part: Expression
 
 
-class All(msgspec.Struct, frozen=True, gc=False):
+class All(msgspec.Struct, frozen=True):
     """Kleene conjunction of one or more parts."""
 
     parts: tuple[Expression, ...]
 
 
-class Any(msgspec.Struct, frozen=True, gc=False):
+class Any(msgspec.Struct, frozen=True):
     """Kleene disjunction of one or more parts."""
 
     parts: tuple[Expression, ...]
