@@ -44,7 +44,7 @@ debian_packages() { # prints the packages that are missing for: the interpreter 
         "$python" -c 'import sys; print("python3.%d-dev python3.%d-venv" % (2 * sys.version_info[1:2]))'
     fi
     for program in make "$@"; do
-        command -v "$program" >/dev/null 2>&1 || echo "$program"
+        command -v "$program" >/dev/null 2>&1 || echo "$program" | sed 's/^clang$/clang libclang-rt-dev/'
     done
 }
 
