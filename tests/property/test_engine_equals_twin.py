@@ -16,7 +16,7 @@ from flagcore.testing.context_making import ContextMaker, make_moment
 from flagcore.testing.making import FlagSetMaker
 from flagcore.testing.strategies import contexts, flag_sets, moments
 from tests.profiles import NIGHTLY, cases
-from tests.support.equality import Seeded, assert_equal_answers, engine_for
+from tests.support.equality import Asked, Seeded, assert_equal_answers
 
 CONTEXTS = 10  # of one flag set: compiling it is the dear part
 # Small limits, so that every kind of node occurs in small flags; credit decides how much is copied, never what is answered.
@@ -31,7 +31,7 @@ OPTIONS = [
 def test_engine_equals_twin(data: st.DataObject):
     """Value, variant, reason, error code and rule id are equal for every flag of 200 sets in 10 contexts each; nightly, 50,000 sets."""
     flag_set = data.draw(flag_sets())
-    twin, engine = Twin(flag_set), engine_for(flag_set)
+    twin, engine = Twin(flag_set), Asked(flag_set)
     asked = contexts(flag_set)
     for _ in range(CONTEXTS):
         assert_equal_answers(twin, [engine], data.draw(asked), data.draw(moments()))
@@ -43,7 +43,7 @@ def test_seeded_flag_sets(part: int):
     for seed in range(part, cases(320), 8):
         choices = Seeded(seed)
         flag_set = FlagSetMaker(choices).flag_set()
-        twin, engine, maker = Twin(flag_set), engine_for(flag_set), ContextMaker(flag_set)
+        twin, engine, maker = Twin(flag_set), Asked(flag_set), ContextMaker(flag_set)
         for _ in range(CONTEXTS):
             _check(seed, twin, [engine], maker.context(choices), make_moment(choices))
 
@@ -55,9 +55,26 @@ def test_options_change_no_answer(part: int):
         choices = Seeded(seed)
         flag_set = FlagSetMaker(choices).flag_set(max_flags=2, max_rules=12)
         twin, maker = Twin(flag_set), ContextMaker(flag_set)
-        engines = [engine_for(flag_set, options) for options in OPTIONS]
+        engines = [Asked(flag_set, options) for options in OPTIONS]
         for _ in range(2 * CONTEXTS):
             _check(seed, twin, engines, maker.context(choices), make_moment(choices))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_static_context(part: int):
+    """A static context lies under each call's: the answers are those for both laid over each other, name by name."""
+    for seed in range(15_000 + part, 15_000 + (5_000 if NIGHTLY else 80), 4):
+        choices = Seeded(seed)
+        flag_set = FlagSetMaker(choices).flag_set()
+        twin, maker = Twin(flag_set), ContextMaker(flag_set)
+        under = maker.context(choices)
+        if type(under) is not dict:
+            continue
+        engines = [Asked(flag_set, static_context=under)]
+        for _ in range(CONTEXTS):
+            context = maker.context(choices)
+            if context is None or type(context) is dict:
+                assert_equal_answers(twin, engines, context, make_moment(choices), under)
 
 
 WIDE: tuple[Path, ...] = (("x",), ("y",))
@@ -70,12 +87,12 @@ def test_wide_flags(seed: int):
     maker = FlagSetMaker(choices, paths=WIDE[: 1 + seed % 2])
     flag_set = maker.wide_flag_set(rules=60 + 10 * (seed % 8), depth=seed % 3)
     twin, contexts_of = Twin(flag_set), ContextMaker(flag_set)
-    engines = [engine_for(flag_set, options) for options in (None, *OPTIONS[:3])]
+    engines = [Asked(flag_set, options) for options in (None, *OPTIONS[:3])]
     for _ in range(60):
         _check(seed, twin, engines, contexts_of.context(choices), make_moment(choices))
 
 
-def _check(seed: int, twin: Twin, engines: list, context: object, at: int) -> None:
+def _check(seed: int, twin: Twin, engines: list[Asked], context: object, at: int) -> None:
     """Compare; a difference names the seed that shows it again."""
     try:
         assert_equal_answers(twin, engines, context, at)

@@ -11,18 +11,17 @@ from functools import cache
 import pytest
 
 from flagcore.context import EvaluationContext
-from flagcore.engine import Engine
 from flagcore.model import build_flag_set
 from flagcore.reference import Twin
 from flagcore.terms import ErrorCode
 from flagcore.testing.hostile import HostileText, Raising, Thing
-from tests.support.equality import answer, assert_equal_answers, engine_for
+from tests.support.equality import Asked, assert_equal_answers
 
 CONDITIONS = {"name": 'x == "a"', "path": 'a.b == "a"', "time": 'x > t"2026-01-01T00:00:00Z"'}
 
 
 @cache
-def evaluators() -> tuple[Twin, Engine]:
+def evaluators() -> tuple[Twin, Asked]:
     """Return twin and engine of a flag a condition, whose variants are true, false and unknown."""
     flags = {
         name: {
@@ -34,7 +33,7 @@ def evaluators() -> tuple[Twin, Engine]:
         for name, when in CONDITIONS.items()
     }
     flag_set = build_flag_set({"schema": "flagcore/v1", "flags": flags}).flag_set
-    return Twin(flag_set), engine_for(flag_set)
+    return Twin(flag_set), Asked(flag_set)
 
 
 class Name(StrEnum):
@@ -177,7 +176,7 @@ FOUND = [
 def test_found_missed_or_survived(flag: str, context: object, truth: str):
     """Twin and engine find the same, and what they find is what was meant."""
     twin, engine = evaluators()
-    assert answer(engine, flag, context, 0).value == truth
+    assert engine.answer(flag, context, 0).value == truth
     assert_equal_answers(twin, [engine], context, 0)
 
 
@@ -202,7 +201,7 @@ def test_found_missed_or_survived(flag: str, context: object, truth: str):
 def test_no_context_at_all(context: object):
     """What is neither null, a mapping nor an evaluation context is refused without an exception."""
     twin, engine = evaluators()
-    assert answer(engine, "name", context, 0).error_code is ErrorCode.INVALID_CONTEXT
+    assert engine.answer("name", context, 0).error_code is ErrorCode.INVALID_CONTEXT
     assert_equal_answers(twin, [engine], context, 0)
 
 
