@@ -129,8 +129,9 @@ def _shuffled(mapping: dict[str, object], shuffle: random.Random) -> dict[str, o
 @given(flag_sets(most_rules=20), _credits)
 def test_size_keeps_to_the_credit(flag_set: FlagSet, credit: int) -> None:
     """A graph has at most (4K + 4) W entries: exits of branches, with W the weight of the source."""
-    plan = plan_flag(flag_set.flags[FLAG], flag_set.segments, ValueObjects())
-    built = build_graph(plan, Options(credit_factor=credit))
+    options = Options(credit_factor=credit)
+    plan = plan_flag(flag_set.flags[FLAG], flag_set.segments, ValueObjects(), options)
+    built = build_graph(plan, options)
     nodes = (built.graph.node(number) for number in built.graph.reachable([built.root]))
     entries = sum(len(node.children) for node in nodes if isinstance(node, Branch))
     assert entries <= (4 * credit + 4) * source_weight(plan.formulas, normalise(plan.rows))

@@ -150,7 +150,7 @@ class _Describer:
 
     def probes(self, objects: ValueObjects, options: Options) -> tuple[bytes, tuple[DebugProbe, ...], tuple[str, ...]]:
         """Return the probe program, its tests, and the value sets that it asks."""
-        collector = Collector(dict(self._segments), objects)
+        collector = Collector(self._segments, objects, options)
         for _, _, test in self._probed:
             collector.add(test)
         collector.freeze()

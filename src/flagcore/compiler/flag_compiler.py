@@ -34,7 +34,7 @@ def compile_one(
 ) -> FlagProgram:
     """Compile ``flag``; value-set objects that it needs are built into ``objects``. Raises Refusal."""
     _check_identities(flag)
-    plan = plan_flag(flag, segments, objects)
+    plan = plan_flag(flag, segments, objects, options)
     _check_limits(plan, options)
     built = build_graph(plan, options)
     selection = select(built, plan.views, plan.prerequisites, options)
@@ -74,6 +74,3 @@ def _check_limits(plan: Plan, options: Options) -> None:
             f"at most {options.literal_runs:,} are allowed",
             hint="put long lists into segments of values",
         )
-    deepest = max(plan.formulas.depth(row.formula) for row in plan.rows)
-    if deepest > options.nesting:
-        raise Refusal("too-deep", f"conditions nest {deepest} levels deep with their segments in place")

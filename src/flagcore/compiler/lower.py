@@ -7,12 +7,14 @@ classes. The constants of all conditions are collected first (``add``), then the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
+from typing import NamedTuple
 
 from flagcore.compiler.atoms import Atom, Group, TestReader
 from flagcore.compiler.formula import ALWAYS, NEVER, Formulas
 from flagcore.compiler.intervals import complement, intersect
+from flagcore.compiler.options import Options
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.value_objects import ValueObjects
 from flagcore.compiler.views import PresenceView, View, Views
@@ -50,10 +52,21 @@ _NEGATED = {
 }
 
 
+class _Body(NamedTuple):
+    """What was found in a condition: its nodes, how deep they nest, and the segments named, each with its depth there."""
+
+    size: int
+    depth: int
+    named: list[tuple[str, int]]
+
+
 class Collector:
     """Reads conditions before lowering: their tests as atoms, the segments that they name, the constants of all views."""
 
-    def __init__(self, segments: dict[str, Segment], objects: ValueObjects) -> None:
+    def __init__(self, segments: Mapping[str, Segment], objects: ValueObjects, options: Options) -> None:
+        self._options = options
+        self._size = 0
+        self._measures: dict[str, tuple[int, int]] = {}  # of segments: size and depth, their own segments in place
         self.views = Views()
         self.segments: dict[str, Segment] = {}  # those named, directly or by another; parts before the whole
         self._known = segments
@@ -63,10 +76,16 @@ class Collector:
         self._present: dict[Path, View | None] = {}
 
     def add(self, tree: Expression) -> None:
-        """Take in a condition and everything that it names."""
-        named: list[str] = []
-        self._read(tree, named)
-        self._add_segments(named)
+        """Take in a condition and everything that it names; refuses one too deep or large with its segments in place."""
+        body = self._read(tree)
+        self._add_segments([name for name, _ in body.named])
+        size, depth = self._measure(body)
+        self._size += size
+        if depth > self._options.nesting:
+            raise Refusal("too-deep", f"the condition nests {depth} levels deep with its segments in place")
+        if self._size > self._options.condition_nodes:
+            most = self._options.condition_nodes
+            raise Refusal("too-many-tests", f"the conditions come to more than {most:,} parts with segments in place")
 
     def freeze(self) -> None:
         """Settle all views; to be called once, after the last ``add``."""
@@ -88,48 +107,61 @@ class Collector:
         assert view is not None, "freeze() comes first"
         return view
 
-    def _read(self, tree: Expression, named: list[str]) -> None:
-        match tree:
-            case All(parts) | Any(parts):
-                for part in parts:
-                    self._read(part, named)
-            case Not(part):
-                self._read(part, named)
-            case Test():
-                self._atoms[id(tree)] = self._reader.read(tree)
-            case Has(path):
-                self._present[path] = None
-            case InSegment(name):
-                named.append(name)
-            case Constant():
-                pass
+    def _read(self, tree: Expression) -> _Body:
+        """Read the tests of a condition; without recursion, so that any depth is measured."""
+        named: list[tuple[str, int]] = []
+        size = deepest = 0
+        todo = [(tree, 1)]
+        while todo:
+            node, depth = todo.pop()
+            size, deepest = size + 1, max(deepest, depth)
+            match node:
+                case All(parts) | Any(parts):
+                    todo += [(part, depth + 1) for part in reversed(parts)]
+                case Not(part):
+                    todo.append((part, depth + 1))
+                case Test():
+                    self._atoms[id(node)] = self._reader.read(node)
+                case Has(path):
+                    self._present[path] = None
+                case InSegment(name):
+                    named.append((name, depth))
+                case Constant():
+                    pass
+        return _Body(size, deepest, named)
+
+    def _measure(self, body: _Body) -> tuple[int, int]:
+        """Return size and depth of a condition with its segments in place."""
+        size, deepest = body.size, body.depth
+        for name, depth in body.named:
+            size += self._measures[name][0]
+            deepest = max(deepest, depth + self._measures[name][1])
+        return size, deepest
 
     def _add_segments(self, names: list[str]) -> None:
         """Read segments depth first without recursion, so that ``segments`` holds parts before the whole."""
-        open_: set[str] = set()
+        open_: dict[str, _Body] = {}
         todo = [(name, False) for name in reversed(names)]
         while todo:
             name, done = todo.pop()
             if done:
-                open_.discard(name)
+                self._measures[name] = self._measure(open_.pop(name))
                 self.segments[name] = self._known[name]
             elif name in open_:
                 raise Refusal("segment-cycle", f"the segment {name!r} is part of itself")
             elif name not in self.segments:
-                open_.add(name)
+                body = open_[name] = self._read_segment(name)
                 todo.append((name, True))
-                todo += [(part, False) for part in reversed(self._read_segment(name))]
+                todo += [(part, False) for part, _ in reversed(body.named)]
 
-    def _read_segment(self, name: str) -> list[str]:
+    def _read_segment(self, name: str) -> _Body:
         segment = self._known.get(name)
         if segment is None:
             raise Refusal("unknown-segment", f"there is no segment {name!r}")
-        named: list[str] = []
         if segment.when is not None:
-            self._read(segment.when.tree, named)
-        else:
-            self._values[name] = self._reader.read_segment(segment)
-        return named
+            return self._read(segment.when.tree)
+        self._values[name] = self._reader.read_segment(segment)
+        return _Body(1, 1, [])
 
 
 class Lowering:

@@ -14,7 +14,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     small: int = 64  # up to so many rows, a switch is weighed against the plain chain
     max_depth: int = 64  # switches above one another; deeper rows are chained
     literal_runs: int = 200_000  # of all conditions, segments in place
-    nesting: int = 128  # alternations of "and" and "or", segments in place
+    condition_nodes: int = 1_000_000  # of all conditions of a flag, segments in place
+    nesting: int = 128  # of a condition, segments in place
     program_bytes: int = 16 << 20
     direct_tests: int = 3  # more tests than this of one attribute in one place become a table
     automaton_states: int = 10_000

@@ -14,6 +14,7 @@ from flagcore.bucketing import gate_threshold, reduce_weights, variant_identity
 from flagcore.compiler.atoms import time_constant
 from flagcore.compiler.formula import ALWAYS, NEVER, Formulas
 from flagcore.compiler.lower import Collector, Lowering
+from flagcore.compiler.options import Options
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.value_objects import ValueObjects
 from flagcore.compiler.views import BUCKETS, NOW, BucketableView, GateView, TimeView, View
@@ -83,9 +84,9 @@ Steps = tuple[tuple[int | None, int], ...]
 """A gate over time: (from, microseconds since 1970 UTC, None: always; threshold in 0..1,000,000), ascending."""
 
 
-def plan_flag(flag: Flag, segments: Mapping[str, Segment], objects: ValueObjects) -> Plan:
+def plan_flag(flag: Flag, segments: Mapping[str, Segment], objects: ValueObjects, options: Options) -> Plan:
     """Return rows and leaves of ``flag``; raises Refusal when they cannot be made."""
-    return _Planner(flag, segments, objects).plan()
+    return _Planner(flag, Collector(segments, objects, options)).plan()
 
 
 def gate_steps(rule: Rule) -> Steps | None:
@@ -109,9 +110,9 @@ def race_of(split: Split | None, path: Path, salt: str, base: str = "split") -> 
 
 
 class _Planner:
-    def __init__(self, flag: Flag, segments: Mapping[str, Segment], objects: ValueObjects) -> None:
+    def __init__(self, flag: Flag, collector: Collector) -> None:
         self._flag = flag
-        self._collector = Collector(dict(segments), objects)
+        self._collector = collector
         self._leaves: dict[Leaf, int] = {}
         self._formulas = Formulas([])
         self._lowering = Lowering(self._collector, self._formulas)

@@ -319,6 +319,7 @@ class Views:
     def __init__(self) -> None:
         self.all: list[View] = []
         self._by_key: dict[tuple[object, ...], View] = {}
+        self._by_path: dict[Path, list[View]] = {}
 
     def get(self, kind: type[AnyView], path: Path, *arguments: object) -> AnyView:
         """Return the view of ``kind`` on ``path`` with these arguments, made on first use."""
@@ -328,6 +329,7 @@ class Views:
             build = cast("Callable[..., AnyView]", kind)
             view = self._by_key[key] = build(len(self.all), path, *arguments)
             self.all.append(view)
+            self._by_path.setdefault(path, []).append(view)
         return cast("AnyView", view)
 
     def freeze(self) -> None:
@@ -337,7 +339,7 @@ class Views:
 
     def presence(self, path: Path) -> View | None:
         """Return the cheapest view that knows whether ``path`` is there, None when no test looks at it."""
-        there = [view for view in self.all if view.path == path and view.switchable]
+        there = [view for view in self._by_path.get(path, ()) if view.switchable]
         return min(there, key=lambda view: (view.cost, view.number), default=None)
 
 
