@@ -199,7 +199,7 @@ def test_evaluating_loads_no_authoring(loaded_modules: frozenset[str], floor: st
     assert not {name for name in loaded_modules if name == f"flagcore.{floor}" or name.startswith(f"flagcore.{floor}.")}
 
 
-@pytest.mark.parametrize("module", ["yaml", "watchfiles", "hypothesis", "pytest", "asyncio", "sqlite3", "http", "ssl"])
+@pytest.mark.parametrize("module", ["yaml", "hypothesis", "pytest", "asyncio", "sqlite3", "http", "ssl"])
 def test_evaluating_loads_nothing_heavy(loaded_modules: frozenset[str], module: str):
     """Nor are libraries loaded that evaluating compiled flags has no use for."""
     assert module not in loaded_modules

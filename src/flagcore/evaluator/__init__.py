@@ -1,0 +1,1 @@
+"""The Cython face of the kernel, and explanations."""

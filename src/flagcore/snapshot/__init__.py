@@ -1,0 +1,1 @@
+"""What is shipped: programs, value sets and debug information of one revision, and their encoding."""
