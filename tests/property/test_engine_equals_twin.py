@@ -12,8 +12,10 @@ from flagcore.compiler import Options, compile_flag_set
 from flagcore.model.flagset import FlagSet
 from flagcore.model.tree import Path
 from flagcore.reference import Twin
+from flagcore.terms import Operator
 from flagcore.testing.context_making import ContextMaker, make_moment
 from flagcore.testing.making import FlagSetMaker
+from flagcore.testing.pools import made_pools
 from flagcore.testing.strategies import contexts, flag_sets, moments
 from tests.profiles import NIGHTLY, cases
 from tests.support.equality import Asked, Seeded, assert_equal_answers
@@ -90,6 +92,24 @@ def test_wide_flags(seed: int):
     engines = [Asked(flag_set, options) for options in (None, *OPTIONS[:3])]
     for _ in range(60):
         _check(seed, twin, engines, contexts_of.context(choices), make_moment(choices))
+
+
+THEMES = (Operator.EQUALS, Operator.IN, Operator.LESS, Operator.CONTAINS, Operator.STARTS_WITH, Operator.MATCHES)
+
+
+@pytest.mark.parametrize("operator", THEMES)
+@pytest.mark.parametrize("part", range(2))
+def test_flags_of_one_operator(operator: Operator, part: int):
+    """Many rules with one operator over many constants close to each other, as of lists of customers, versions or networks."""
+    for seed in range(part, 160 if NIGHTLY else 8, 2):
+        choices = Seeded(40_000 + seed)
+        pools = made_pools(choices, 10 + 10 * (seed % 8))
+        maker = FlagSetMaker(choices, paths=WIDE[: 1 + seed % 2], pools=pools, operators=[operator])
+        flag_set = maker.wide_flag_set(rules=10 + 15 * (seed % 8), depth=seed % 2)
+        twin, contexts_of = Twin(flag_set), ContextMaker(flag_set, pools)
+        engines = [Asked(flag_set, options) for options in (None, OPTIONS[1 + seed % 4])]
+        for _ in range(40):
+            _check(seed, twin, engines, contexts_of.context(choices), make_moment(choices, pools))
 
 
 def _check(seed: int, twin: Twin, engines: list[Asked], context: object, at: int) -> None:

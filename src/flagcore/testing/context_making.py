@@ -24,14 +24,14 @@ from flagcore.testing.hostile import (
     RaisingZone,
     Thing,
 )
-from flagcore.testing.making import MANY, NUMBERS, STRINGS, TEXTS, TIMES, VERSIONS, Choices, pick, rarely
+from flagcore.testing.pools import MANY, POOLS, TEXTS, Choices, Pools, pick, rarely
 
 __all__ = ["ContextMaker", "make_moment"]
 
 
-def make_moment(choices: Choices) -> int:
+def make_moment(choices: Choices, pools: Pools = POOLS) -> int:
     """Return a moment, in microseconds: one that flags name, or just before or after it."""
-    return (parse_time(pick(choices, TIMES)) or 0) + choices.below(3) - 1
+    return (parse_time(pick(choices, pools.times)) or 0) + choices.below(3) - 1
 
 
 def _tests_in(tree: Expression) -> Iterator[Test]:
@@ -78,7 +78,8 @@ _ODD_OBJECTS: tuple[object, ...] = (
 class ContextMaker:
     """Makes contexts for one flag set."""
 
-    def __init__(self, flag_set: FlagSet) -> None:
+    def __init__(self, flag_set: FlagSet, pools: Pools = POOLS) -> None:
+        self.pools = pools
         self.tests: dict[Path, list[Test]] = {}
         self.values: dict[Path, list[object]] = {}
         paths: dict[Path, None] = dict.fromkeys((("targetingKey",),))
@@ -125,34 +126,35 @@ class ContextMaker:
         kind = choices.below(20)
         tests = self.tests.get(path)
         if kind < 12 and tests:
-            return _wrapped(choices, _for_test(choices, pick(choices, tests)))
+            return _wrapped(choices, self._for_test(choices, pick(choices, tests)))
         if kind < 14 and path in self.values:
             return _wrapped(choices, pick(choices, self.values[path]))
         if kind < 16:
-            return _wrapped(choices, pick(choices, STRINGS + NUMBERS + MANY[:2] + TEXTS))
+            return _wrapped(choices, pick(choices, (*self.pools.strings, *self.pools.numbers, *MANY[:2], *TEXTS)))
         if kind < 18:
             return pick(choices, _PLAIN_ODDS)
         return pick(choices, _ODD_OBJECTS)
 
-
-def _for_test(choices: Choices, test: Test) -> object:
-    """Return a value near a test's constants."""
-    literal = pick(choices, test.literals)
-    value = literal.value
-    if literal.prefix == "t":
-        return _near_time(choices, str(value))
-    if literal.prefix == "v":
-        return pick(choices, (str(value), str(value) + ".0", "v1.2.0-rc.1", pick(choices, VERSIONS), "1.2.0-"))
-    if literal.prefix == "cidr":
-        return _near_network(choices, str(value))
-    if test.operator is Operator.MATCHES:
-        return pick(choices, TEXTS + STRINGS)
-    if isinstance(value, str):
-        return _near_text(choices, test.operator, value.swapcase() if literal.prefix == "i" else value)
-    if isinstance(value, bool):
-        return pick(choices, (value, not value, int(value)))
-    found = pick(choices, (value, float(value), value + 1, value - 1, nextafter(float(value), inf)))
-    return [found] if test.operator is Operator.CONTAINS and not rarely(choices, 3) else found
+    def _for_test(self, choices: Choices, test: Test) -> object:
+        """Return a value near a test's constants."""
+        literal = pick(choices, test.literals)
+        value = literal.value
+        if literal.prefix == "t":
+            return _near_time(choices, str(value))
+        if literal.prefix == "v":
+            return pick(
+                choices, (str(value), str(value) + ".0", "v1.2.0-rc.1", pick(choices, self.pools.versions), "1.2.0-")
+            )
+        if literal.prefix == "cidr":
+            return _near_network(choices, str(value))
+        if test.operator is Operator.MATCHES:
+            return pick(choices, TEXTS + self.pools.strings)
+        if isinstance(value, str):
+            return _near_text(choices, test.operator, value.swapcase() if literal.prefix == "i" else value)
+        if isinstance(value, bool):
+            return pick(choices, (value, not value, int(value)))
+        found = pick(choices, (value, float(value), value + 1, value - 1, nextafter(float(value), inf)))
+        return [found] if test.operator is Operator.CONTAINS and not rarely(choices, 3) else found
 
 
 def _near_text(choices: Choices, operator: Operator, text: str) -> object:

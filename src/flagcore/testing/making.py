@@ -1,102 +1,21 @@
-"""Makes flag sets out of choices, which are Hypothesis's or those of a seeded random number generator.
-
-Constants come from small pools, so that different tests speak of the same values.
-"""
+"""Makes flag sets out of choices. Constants come from pools, so that different tests speak of the same values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from flagcore.model.flagset import Condition, Flag, FlagSet, RampStep, Requirement, Rule, Segment, Split
 from flagcore.model.literals import parse_time
 from flagcore.model.tree import All, Any, Constant, Expression, Has, InSegment, Literal, Not, Path, Test
 from flagcore.terms import FlagType, Operator
+from flagcore.testing.pools import MANY, POOLS, Choices, Pools, pick, rarely
 
-__all__ = ["MANY", "NUMBERS", "STRINGS", "TEXTS", "TIMES", "VERSIONS", "Choices", "FlagSetMaker", "pick", "rarely"]
-
-T = TypeVar("T")
-
-
-class Choices(Protocol):
-    """Where decisions come from. Zero is the plainest choice."""
-
-    def below(self, count: int) -> int:
-        """Return a number from 0 to ``count - 1``."""
-
-
-def pick(choices: Choices, options: Sequence[T]) -> T:
-    """Return one of the options."""
-    return options[choices.below(len(options))]
-
-
-def rarely(choices: Choices, one_in: int) -> bool:
-    """Return True once in so many times."""
-    return choices.below(one_in) == one_in - 1
-
-
-# --- pools -------------------------------------------------------------------------------------------------------------
+__all__ = ["FlagSetMaker"]
 
 PATHS: tuple[Path, ...] = (("x",), ("y",), ("a", "b"), ("targetingKey",), ("a.b", "c"))
-STRINGS = (
-    "a",
-    "b",
-    "ab",
-    "abc",
-    "",
-    "A",
-    "AB",
-    "DE",
-    "de",
-    "é",
-    "aé",
-    "名前",
-    "1",
-    "42",
-    "true",
-    "x" * 12,
-    "x" * 13,
-    "x" * 70,
-)
-NUMBERS = (0, 1, 2, -1, 42, 1.5, 1.0, -0.0, 2**53, 2**53 + 1, 2.0**53, 2**63 - 1, -(2**63), 2.0**63, 0.1, 1e308, 5e-324)
-VERSIONS = (
-    "1.0.0", "1", "v1.2", "1.2.0-rc.1", "1.2.0-rc.2", "1.2.0-10", "1.2.0-a.b", "2.3.0", "2.10.0+b", "18446744073709551615.0.0",
-)  # fmt: skip
-TIMES = (
-    "2026-12-01T09:00:00Z", "2026-12-01T09:00:00.000001Z", "2026-12-02T10:00:00+01:00", "1969-12-31T23:59:59.5Z", "2030-01-01T00:00:00Z",
-)  # fmt: skip
-NETWORKS = (
-    "10.0.0.0/8",
-    "10.1.0.0/16",
-    "10.0.0.1",
-    "0.0.0.0/0",
-    "::/0",
-    "2001:db8::/32",
-    "::1",
-    "::ffff:10.0.0.0/104",
-    "fe80::/10",
-)
-PATTERNS = (
-    "^a",
-    "b$",
-    "a.c",
-    "[ab]+$",
-    "(?i)^de$",
-    r"\bab\b",
-    "^$",
-    "(a|ab)(c|bcd)?$",
-    "é",
-    r"^\d{2,3}$",
-    "(?m)^b$",
-    "x{12,13}$",
-    "",
-)
 PERCENTS = (0, 50, 100, 20, 0.0001, 12.5, 99.9999)
 WEIGHTS = (1, 0, 2, 50, 33.3, 0.001)
 SALTS = (None, "checkout", "é")
-MANY = tuple(f"v{number}" for number in range(80))  # more strings than a list keeps to itself
-TEXTS = ("ac", "a\nb", "b", "zab", "ab ab", "axc", "a😀c", "DE\n", "007", "xabcx")
-
 VARIANTS: dict[FlagType, dict[str, object]] = {
     FlagType.BOOLEAN: {"on": True, "off": False},
     FlagType.STRING: {"on": "ON", "off": "", "a": "Aé", "b": "B" * 100},
@@ -106,8 +25,6 @@ VARIANTS: dict[FlagType, dict[str, object]] = {
 }
 
 
-# --- flag sets ---------------------------------------------------------------------------------------------------------
-
 _ORDERS = (Operator.LESS, Operator.LESS_OR_EQUAL, Operator.GREATER, Operator.GREATER_OR_EQUAL)
 _EQUALITIES = (Operator.EQUALS, Operator.NOT_EQUALS)
 _AFFIXES = (Operator.STARTS_WITH, Operator.ENDS_WITH)
@@ -116,9 +33,22 @@ _AFFIXES = (Operator.STARTS_WITH, Operator.ENDS_WITH)
 class FlagSetMaker:
     """Makes valid flag sets of every feature of the format."""
 
-    def __init__(self, choices: Choices, *, paths: Sequence[Path] = PATHS) -> None:
+    def __init__(
+        self,
+        choices: Choices,
+        *,
+        paths: Sequence[Path] = PATHS,
+        pools: Pools = POOLS,
+        operators: Collection[Operator] = (),
+    ) -> None:
         self.choices = choices
         self.paths = paths
+        self.pools = pools
+        moments = {parse_time(text) or 0: text for text in pools.times}
+        self.rising = [moments[moment] for moment in sorted(moments)]
+        self.makers = [make for make, made in _TEST_MAKERS if not operators or made & set(operators)]
+        self.equalities = [operator for operator in _EQUALITIES if not operators or operator in operators]
+        self.only_tests = False
         self.segments: dict[str, Segment] = {}
         self.flags: dict[str, Flag] = {}
 
@@ -131,7 +61,8 @@ class FlagSetMaker:
         return FlagSet(flags=self.flags, segments=self.segments)
 
     def wide_flag_set(self, rules: int, depth: int = 0) -> FlagSet:
-        """Return one string flag of so many rules; their conditions are ``depth`` deep, most without gate or window."""
+        """Return one string flag of so many rules over tests alone, ``depth`` deep, most without gate or window."""
+        self.only_tests = True
         variants = VARIANTS[FlagType.STRING]
         made = tuple(
             Rule(id=f"r{number}", when=Condition(self.expression(depth)), serve=pick(self.choices, tuple(variants)))
@@ -155,7 +86,7 @@ class FlagSetMaker:
         return All(parts) if kind < 8 else Any(parts)
 
     def _atom(self) -> Expression:
-        kind = self.choices.below(20)
+        kind = 0 if self.only_tests else self.choices.below(20)
         if kind == 19:
             return Constant(not rarely(self.choices, 2))
         if kind >= 17:
@@ -166,7 +97,7 @@ class FlagSetMaker:
 
     def test(self) -> Test:
         """Return one test."""
-        make = pick(self.choices, _TEST_MAKERS)
+        make = pick(self.choices, self.makers)
         return make(self, pick(self.choices, self.paths))
 
     def _literals(
@@ -179,8 +110,14 @@ class FlagSetMaker:
         return tuple(dict.fromkeys(found))
 
     def _equality(self, path: Path) -> Test:
-        pools = (("", STRINGS), ("", NUMBERS), ("", (True, False)), ("i", STRINGS), ("v", VERSIONS))
-        return Test(path, pick(self.choices, _EQUALITIES), self._literals(pools, 1)[0])
+        pools = (
+            ("", self.pools.strings),
+            ("", self.pools.numbers),
+            ("", (True, False)),
+            ("i", self.pools.strings),
+            ("v", self.pools.versions),
+        )
+        return Test(path, pick(self.choices, self.equalities), self._literals(pools, 1)[0])
 
     def _membership(self, path: Path) -> Test:
         if rarely(self.choices, 12):
@@ -188,31 +125,48 @@ class FlagSetMaker:
             return Test(
                 path,
                 Operator.IN,
-                more + (self._literals((("", NUMBERS), ("i", STRINGS)), 2) if rarely(self.choices, 2) else ()),
+                more
+                + (
+                    self._literals((("", self.pools.numbers), ("i", self.pools.strings)), 2)
+                    if rarely(self.choices, 2)
+                    else ()
+                ),
             )
-        pools = pick(self.choices, (
-            (("", STRINGS),), (("", STRINGS), ("", NUMBERS), ("", (True, False)), ("i", STRINGS)),
-            (("", NUMBERS),), (("v", VERSIONS),), (("cidr", NETWORKS),),
-        ))  # fmt: skip
+        strings, numbers, booleans = ("", self.pools.strings), ("", self.pools.numbers), ("", (True, False))
+        folded, versions, networks = (
+            ("i", self.pools.strings),
+            ("v", self.pools.versions),
+            ("cidr", self.pools.networks),
+        )
+        mixtures = ((strings,), (strings, numbers, booleans, folded), (numbers,), (versions,), (networks,))
+        pools = pick(self.choices, mixtures)
         return Test(path, Operator.IN, self._literals(pools))
 
     def _order(self, path: Path) -> Test:
-        pools = (("", NUMBERS), ("v", VERSIONS), ("t", TIMES))
+        pools = (("", self.pools.numbers), ("v", self.pools.versions), ("t", self.pools.times))
         return Test(path, pick(self.choices, _ORDERS), self._literals(pools, 1)[0])
 
     def _contains(self, path: Path) -> Test:
-        literals = self._literals((("", STRINGS), ("", STRINGS), ("i", STRINGS), ("", NUMBERS), ("", (True, False))))
+        literals = self._literals(
+            (
+                ("", self.pools.strings),
+                ("", self.pools.strings),
+                ("i", self.pools.strings),
+                ("", self.pools.numbers),
+                ("", (True, False)),
+            )
+        )
         return Test(path, Operator.CONTAINS, literals if len(literals) > 1 else literals[0])
 
     def _affix(self, path: Path) -> Test:
-        literals = self._literals((("", STRINGS), ("i", STRINGS)))
+        literals = self._literals((("", self.pools.strings), ("i", self.pools.strings)))
         return Test(path, pick(self.choices, _AFFIXES), literals if len(literals) > 1 else literals[0])
 
     def _pattern(self, path: Path) -> Test:
-        return Test(path, Operator.MATCHES, Literal(pick(self.choices, PATTERNS)))
+        return Test(path, Operator.MATCHES, Literal(pick(self.choices, self.pools.patterns)))
 
     def _clock(self, _: Path) -> Test:
-        return Test(("now",), pick(self.choices, _ORDERS), Literal(pick(self.choices, TIMES), "t"))
+        return Test(("now",), pick(self.choices, _ORDERS), Literal(pick(self.choices, self.pools.times), "t"))
 
     # --- segments and flags ---
 
@@ -220,7 +174,8 @@ class FlagSetMaker:
         if not rarely(self.choices, 3):
             return Segment(name=name, when=Condition(self.expression(2)))
         values: tuple[str | bool | int | float, ...] = tuple(
-            literal.value for literal in self._literals((("", STRINGS), ("", NUMBERS), ("", (True, False))))
+            literal.value
+            for literal in self._literals((("", self.pools.strings), ("", self.pools.numbers), ("", (True, False))))
         )
         if rarely(self.choices, 2):
             values += MANY
@@ -273,13 +228,13 @@ class FlagSetMaker:
         )
 
     def _window(self) -> tuple[str | None, str | None]:
-        start, end = sorted(self.choices.below(len(_RISING)) for _ in range(2))
+        start, end = sorted(self.choices.below(len(self.rising)) for _ in range(2))
         if start == end:
-            return (None, _RISING[end]) if rarely(self.choices, 2) else (_RISING[start], None)
-        return _RISING[start], _RISING[end]
+            return (None, self.rising[end]) if rarely(self.choices, 2) else (self.rising[start], None)
+        return self.rising[start], self.rising[end]
 
     def _ramp(self) -> tuple[RampStep, ...]:
-        times = [text for text in _RISING if not rarely(self.choices, 3)] or [_RISING[0]]
+        times = [text for text in self.rising if not rarely(self.choices, 3)] or [self.rising[0]]
         return tuple(RampStep(text, pick(self.choices, PERCENTS)) for text in times)
 
     def _split(self, variants: Mapping[str, object]) -> Split:
@@ -287,15 +242,15 @@ class FlagSetMaker:
         return weights if any(weights.values()) else dict.fromkeys(variants, 1)
 
 
-_RISING = tuple(sorted(TIMES, key=lambda text: parse_time(text) or 0))
-_TEST_MAKERS = (
-    FlagSetMaker._equality,
-    FlagSetMaker._membership,
-    FlagSetMaker._order,
-    FlagSetMaker._contains,
-    FlagSetMaker._affix,
-    FlagSetMaker._pattern,
-    FlagSetMaker._clock,
-    FlagSetMaker._equality,
-    FlagSetMaker._membership,
+_TEST_MAKERS: tuple[tuple[Callable[[FlagSetMaker, Path], Test], set[Operator]], ...] = (
+    (FlagSetMaker._equality, set(_EQUALITIES)),
+    (FlagSetMaker._membership, {Operator.IN}),
+    (FlagSetMaker._order, set(_ORDERS)),
+    (FlagSetMaker._contains, {Operator.CONTAINS}),
+    (FlagSetMaker._affix, set(_AFFIXES)),
+    (FlagSetMaker._pattern, {Operator.MATCHES}),
+    (FlagSetMaker._clock, set()),
+    (FlagSetMaker._equality, set()),
+    (FlagSetMaker._membership, set()),
 )
+"""How a test is made, and the operators by which it can be asked for alone."""
