@@ -5,7 +5,7 @@ An Evaluator holds one set as ``current`` and replaces it whole. Structs and the
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 
 cdef extern from "../kernel/kernel.h" nogil:
     const uint32_t FC_LEAF, FC_NONE, FC_RULE_REQUIRES
@@ -130,9 +130,11 @@ cdef extern from "host.h":
         FlagEntry *entries
         size_t mask
         PyObject *owner
-        const Attribute *attributes
+        Attribute *attributes
+        PyObject *slots
         PyObject *fallback
         PyObject *clock
+        uint32_t slot_count, outcome_slots, memo_words
 
     ctypedef struct Scratch:
         Scratch *next
@@ -155,6 +157,7 @@ cdef extern from "host.h":
         LOCAL_MEMOS
 
     PyObject *host_mapping_class
+    PyTypeObject *host_context_type
     PyObject *host_missing
     PyObject *host_get
     PyObject *host_targeting_key
@@ -166,12 +169,26 @@ cdef extern from "host.h":
     void host_swallow()
     object host_given(PyObject *new_reference)
     FlagEntry *host_find(const FlagTable *table, PyObject *key)
+    ctypedef struct ContextHead:
+        Scratch *scratch
+        PyObject *slots
+        PyObject *mapping
+        uint8_t is_dict
+        uint8_t busy
+
+    ctypedef struct ProgramSetHead:
+        FlagTable table
+
+    ctypedef struct EvaluatorHead:
+        ProgramSetHead *current
+
+    bint host_install_getter(PyObject *descriptor, int index)
     int host_open_context(PyObject *context, PyObject **mapping, PyObject **targeting_key)
     PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context, int details)
     PyObject *host_quick_answer(const FlagTable *table, PyObject *key, PyObject *context, unsigned int type, int details)
     uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *mapping)
     uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch)
-    PyObject *host_look_up(Fetcher *fetcher, const Attribute *attribute)
+    PyObject *host_look_up(Fetcher *fetcher, Attribute *attribute)
     bint host_position(PyObject *value, uint64_t seed, uint64_t *position)
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
     void host_walk_all(const FlagTable *table, const uint32_t *order, uint32_t count, Fetcher *fetcher, Scratch *scratch,
@@ -179,6 +196,7 @@ cdef extern from "host.h":
     FcResult host_outcome_source(const FcProgram *program, uint32_t outcome)
     Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos)
     void scratch_free(Scratch *scratch)
+    bint scratch_fits(const Scratch *scratch, const FlagTable *table)
     void scratch_clear(Scratch *scratch)
     void scratch_restart(Scratch *scratch)
     void scratch_adopt(Scratch *scratch, Scratch *old)
@@ -239,7 +257,6 @@ cdef class ProgramSet:
     cdef readonly dict sets      # name -> ValueSet: those of the snapshot that are sound
     cdef SlotTable slots
     cdef object fallback, clock  # keep what the table names alive
-    cdef uint32_t slot_count, outcome_slots, memo_words  # what a wide evaluation needs
     cdef uint32_t *order         # positions of the flags in the table, in the order of `programs`
     cdef dict index              # flag key -> None; built when first asked for
 
@@ -252,10 +269,12 @@ cdef class Context:
     Belongs to the engine that made it (another takes it as its mapping) and follows the engine's revisions.
     """
 
-    cdef readonly object mapping, targeting_key
+    cdef Scratch *scratch        # as ContextHead in host.h, down to busy
     cdef SlotTable slots
-    cdef Scratch *scratch
-    cdef bint busy               # an evaluation is reading into it; one inside that takes the mapping
+    cdef readonly object mapping
+    cdef uint8_t is_dict
+    cdef uint8_t busy
+    cdef readonly object targeting_key
 
     cdef Scratch *room(self, ProgramSet programs)
 

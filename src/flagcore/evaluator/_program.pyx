@@ -488,12 +488,13 @@ cdef ProgramSet new_set(
     made.table.attributes = slots.attributes
     made.table.fallback = <PyObject *>fallback if fallback is not None else NULL
     made.table.clock = <PyObject *>clock
-    made.slot_count = slots.count
+    made.table.slots = <PyObject *>slots
+    made.table.slot_count = slots.count
     for i, program in enumerate(programs):
         made.order[i] = enter(&made.table, &program.flag)
-        made.memo_words = max(made.memo_words, program.flag.program.memo_count)
+        made.table.memo_words = max(made.table.memo_words, program.flag.program.memo_count)
         if program.flag.program.outcome_slot != FC_NONE:
-            made.outcome_slots = max(made.outcome_slots, program.flag.program.outcome_slot + 1)
+            made.table.outcome_slots = max(made.table.outcome_slots, program.flag.program.outcome_slot + 1)
     return made
 
 
@@ -676,24 +677,16 @@ cdef class Context:
         """Return the context's own room, large enough for a revision; NULL when there is no memory."""
         cdef Scratch *larger
         cdef Scratch *scratch = self.scratch
-        if scratch != NULL and fits(scratch, programs):
+        if scratch != NULL and scratch_fits(scratch, &programs.table):
             scratch_restart(scratch)
             return scratch
-        larger = scratch_new(programs.slot_count, programs.outcome_slots, programs.memo_words)
+        larger = scratch_new(programs.table.slot_count, programs.table.outcome_slots, programs.table.memo_words)
         if larger != NULL and scratch != NULL:
             scratch_adopt(larger, scratch)
             scratch_restart(larger)
         if larger != NULL:
             self.scratch = larger
         return larger
-
-
-cdef inline bint fits(Scratch *scratch, ProgramSet programs) noexcept:
-    return (
-        scratch.slots >= programs.slot_count
-        and scratch.outcomes >= programs.outcome_slots
-        and scratch.memos >= programs.memo_words
-    )
 
 
 # ---- the evaluator ---------------------------------------------------------------------------------------------------
@@ -715,70 +708,30 @@ cdef class Evaluator:
             self.scratches = scratch.next
             scratch_free(scratch)
 
-    # -- one flag: the getters. Each tries the straight path of host.h first.
+    # -- one flag: the getters. The straight path of host.h stands in front of each (see install_getters).
 
     def get_boolean_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_BOOLEAN, 0
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_BOOLEAN, 0, None)
 
     def get_boolean_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_BOOLEAN, 1
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_BOOLEAN, 1, None)
 
     def get_string_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_STRING, 0
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_STRING, 0, None)
 
     def get_string_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_STRING, 1
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_STRING, 1, None)
 
     def get_integer_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_INTEGER, 0
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_INTEGER, 0, None)
 
     def get_integer_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_INTEGER, 1
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_INTEGER, 1, None)
 
     def get_float_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_FLOAT, 0
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_FLOAT, 0, None)
 
     def get_float_details(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
-        cdef PyObject *quick = host_quick_answer(
-            &self.current.table, <PyObject *>flag_key, <PyObject *>evaluation_context, FC_VALUE_FLOAT, 1
-        )
-        if quick != NULL:
-            return host_given(quick)
         return self.answer(flag_key, default_value, evaluation_context, FC_VALUE_FLOAT, 1, None)
 
     def get_object_value(self, flag_key, default_value, evaluation_context=None, flag_evaluation_options=None):
@@ -883,10 +836,10 @@ cdef class Evaluator:
         cdef Scratch *scratch = self.scratches
         if scratch != NULL:
             self.scratches = scratch.next
-            if fits(scratch, programs):
+            if scratch_fits(scratch, &programs.table):
                 return scratch
             scratch_free(scratch)
-        scratch = scratch_new(programs.slot_count, programs.outcome_slots, programs.memo_words)
+        scratch = scratch_new(programs.table.slot_count, programs.table.outcome_slots, programs.table.memo_words)
         if scratch == NULL:
             raise MemoryError
         return scratch
@@ -952,6 +905,7 @@ cdef class Evaluator:
             raise TypeError(f"no evaluation context: {type(mapping).__name__}")
         context = Context.__new__(Context)
         context.mapping, context.targeting_key = pair
+        context.is_dict = type(context.mapping) is dict and context.targeting_key is None
         context.slots = self.slots
         return context
 
@@ -997,7 +951,7 @@ cdef class Evaluator:
         probes.programs = new_set(linked, {}, self.slots, self.static_context, self.clock, True, 0, 0, {})
         probes.flag = &(<Program>linked[0]).flag
         probes.mapping, probes.targeting_key = ({}, None) if usable is None else usable
-        probes.scratch = scratch_new(self.slots.count, 1, probes.programs.memo_words)
+        probes.scratch = scratch_new(self.slots.count, 1, probes.programs.table.memo_words)
         if probes.scratch == NULL:
             raise MemoryError
         return probes
@@ -1215,8 +1169,34 @@ cdef PyObject *kept(object value) noexcept:
 
 
 host_mapping_class = kept(Mapping)
+host_context_type = <PyTypeObject *>Context
 host_missing = kept(object())
 host_get = kept("get")
 host_targeting_key = kept("targeting_key")
 host_attributes = kept("attributes")
 host_empty = kept({})
+
+
+cdef bint heads_fit(Evaluator evaluator):
+    """Return whether host.h sees the objects as they are."""
+    cdef EvaluatorHead *head = <EvaluatorHead *>evaluator
+    cdef Context context = evaluator.context({})
+    cdef ContextHead *context_head = <ContextHead *>context
+    return (
+        <void *>head.current == <void *>evaluator.current
+        and &head.current.table == &evaluator.current.table
+        and context_head.mapping == <PyObject *>context.mapping
+        and &context_head.busy == &context.busy
+    )
+
+
+cdef install_getters():
+    """Put the straight path of host.h in front of the getters; their own code remains the whole way."""
+    names = [f"get_{kind}_{part}" for kind in ("boolean", "string", "integer", "float") for part in ("value", "details")]
+    fits = heads_fit(Evaluator(clock=None))
+    for index, name in enumerate(names):
+        if not fits or not host_install_getter(<PyObject *>Evaluator.__dict__[name], index):
+            raise ImportError("flagcore was built by a Cython that lays out objects in another way: pip install --force-reinstall flagcore")
+
+
+install_getters()

@@ -23,11 +23,13 @@ enum { MAX_DIGITS = 4300 };                  /* of an integer that is a subject 
 
 /* ---- what the engine knows -------------------------------------------------------------------------------------- */
 
-typedef struct { /* 32 bytes: an attribute that some program looks at; one record for each evaluation slot */
-    PyObject *flat;             /* interned str; NULL for the evaluation time */
-    PyObject *parts;            /* tuple of str, one a level; NULL when the path has one name */
-    uint8_t flat_is_subject;    /* flat == "targetingKey" */
-    uint8_t root_is_subject;    /* parts[0] == "targetingKey" */
+typedef struct { /* 24 bytes: an attribute that some program looks at; one record for each evaluation slot */
+    PyObject *flat;          /* interned str; NULL for the evaluation time */
+    PyObject *parts;         /* tuple of str, one a level; NULL when the path has one name */
+    int32_t hint;            /* where the flat key stood in the last dict, or HINT_REST.. < 0: not looked for there */
+    uint8_t misses;          /* in a row, of the hint */
+    uint8_t flat_is_subject; /* flat == "targetingKey" */
+    uint8_t root_is_subject; /* parts[0] == "targetingKey" */
 } Attribute;
 
 typedef struct { /* 24 bytes: one possible result of a flag */
@@ -59,9 +61,11 @@ typedef struct { /* an own table instead of a dict: no user code, and half the i
     FlagEntry *entries; /* mask + 1 of them, at most half of them in use */
     size_t mask;
     PyObject *owner; /* the ProgramSet, borrowed */
-    const Attribute *attributes; /* by evaluation slot */
+    PyObject *slots; /* the engine's SlotTable, borrowed */
+    Attribute *attributes; /* by evaluation slot */
     PyObject *fallback; /* the static context, an exact dict, borrowed; NULL: none */
     PyObject *clock; /* borrowed */
+    uint32_t slot_count, outcome_slots, memo_words; /* what a wide evaluation needs */
 } FlagTable;
 
 /* Room for one wide evaluation, or for a reusable context: one allocation. */
@@ -73,13 +77,36 @@ typedef struct Scratch {
     uint32_t slots, outcomes, memos; /* capacities */
 } Scratch;
 
+/* How Context, ProgramSet and Evaluator (_program.pxd) begin; the module checks it when it is imported. */
+typedef struct {
+    PyObject_HEAD
+    void *methods;
+    Scratch *scratch;
+    PyObject *slots;   /* the SlotTable of the engine that made it */
+    PyObject *mapping;
+    uint8_t is_dict;   /* mapping is an exact dict, and there is no targeting key beside it */
+    uint8_t busy;      /* an evaluation is reading into scratch: one inside that takes the mapping instead */
+} ContextHead;
+
+typedef struct {
+    PyObject_HEAD
+    void *methods;
+    FlagTable table;
+} ProgramSetHead;
+
+typedef struct {
+    PyObject_HEAD
+    void *methods;
+    ProgramSetHead *current;
+} EvaluatorHead;
+
 /* Who fetches: the FcFetch host of one evaluation. All references are borrowed from the caller but `held`. */
 typedef struct {
     PyObject *mapping;       /* exact dict, other mapping, or NULL: empty */
     PyObject *targeting_key; /* of an evaluation context; NULL: none */
     PyObject *fallback;      /* static context, exact dict; NULL: none */
     PyObject *clock;         /* called when the program looks at `now` */
-    const Attribute *attributes;
+    Attribute *attributes;
     const uint32_t *slots;   /* program slot -> evaluation slot, for local walks */
     PyObject **held;         /* one element a slot suffices: a fetch holds at most one object */
     uint32_t held_count;
@@ -88,6 +115,7 @@ typedef struct {
 } Fetcher;
 
 static PyObject *host_mapping_class; /* collections.abc.Mapping */
+static PyTypeObject *host_context_type; /* Context */
 static PyObject *host_missing;       /* a private object that no mapping holds */
 static PyObject *host_get;           /* "get" */
 static PyObject *host_targeting_key; /* "targeting_key" */
@@ -177,7 +205,7 @@ static PyObject *host_top(const Fetcher *fetcher, PyObject *name, int is_subject
 }
 
 /* New reference to the value of a nested path whose flat key is absent, or NULL. */
-static PyObject *host_nested(const Fetcher *fetcher, const Attribute *attribute) {
+static PyObject *host_nested(const Fetcher *fetcher, Attribute *attribute) {
     PyObject *parts = attribute->parts;
     PyObject *value = host_top(fetcher, PyTuple_GET_ITEM(parts, 0), attribute->root_is_subject);
     for (Py_ssize_t level = 1; value != NULL && level < PyTuple_GET_SIZE(parts); level++) {
@@ -442,7 +470,7 @@ static PyObject *host_any_value(PyObject *value, FcValue *out) {
 }
 
 /* New reference to what a fetch of the attribute would see, or NULL. */
-static __attribute__((unused)) PyObject *host_look_up(Fetcher *fetcher, const Attribute *attribute) {
+static __attribute__((unused)) PyObject *host_look_up(Fetcher *fetcher, Attribute *attribute) {
     PyObject *found = host_top(fetcher, attribute->flat, attribute->flat_is_subject);
     return found == NULL && attribute->parts != NULL ? host_nested(fetcher, attribute) : found;
 }
@@ -480,7 +508,7 @@ static void host_fetch_time(Fetcher *fetcher, FcValue *out) {
 
 /* The rare cases of a fetch. `found` is borrowed: the value of the flat key in fetcher->mapping; NULL: there is none, or it
  * raised, or (unless `asked`) it was not looked for. */
-static __attribute__((noinline)) void host_fetch_rest(Fetcher *fetcher, const Attribute *attribute, PyObject *found, int asked,
+static __attribute__((noinline)) void host_fetch_rest(Fetcher *fetcher, Attribute *attribute, PyObject *found, int asked,
                                                       FcValue *out) {
     if (attribute->flat == NULL) {
         host_fetch_time(fetcher, out);
@@ -540,11 +568,41 @@ static inline __attribute__((always_inline)) int host_quick_value(Fetcher *fetch
     return 0;
 }
 
+/* Contexts made by one piece of code have their keys at the same places, and the same interned str as keys: looking there
+ * first takes a third of a look-up. Where that does not hold, the hint rests for a while. */
+enum { HINT_REST = -256, HINT_SCAN = 32, HINT_PATIENCE = 4 };
+
+/* Borrowed reference to the value of the flat key, not found by its hint; or NULL, perhaps with an error set. */
+static __attribute__((noinline)) PyObject *host_look_past_hint(PyObject *dict, Attribute *attribute) {
+    PyObject *found = PyDict_GetItemWithError(dict, attribute->flat), *key, *value;
+    if (attribute->hint < 0) {
+        attribute->hint++;
+        return found;
+    }
+    if (found == NULL) return NULL;
+    Py_ssize_t at = 0;
+    attribute->hint = HINT_REST;
+    if (attribute->misses++ >= HINT_PATIENCE) {
+        attribute->misses = 0;
+        return found;
+    }
+    for (Py_ssize_t before = 0; before < HINT_SCAN && PyDict_Next(dict, &at, &key, &value); before = at)
+        if (key == attribute->flat) {
+            attribute->hint = (int32_t)before;
+            break;
+        }
+    return found;
+}
+
 /* From an exact dict without a targeting key beside it: the straight path. */
-static inline __attribute__((always_inline)) void host_fetch_dict(Fetcher *fetcher, const Attribute *attribute, FcValue *out) {
-    PyObject *found = NULL;
+static inline __attribute__((always_inline)) void host_fetch_dict(Fetcher *fetcher, Attribute *attribute, FcValue *out) {
+    PyObject *found = NULL, *key;
+    Py_ssize_t at = attribute->hint;
     if (HOST_LIKELY(attribute->flat != NULL)) {
-        found = PyDict_GetItemWithError(fetcher->mapping, attribute->flat);
+        if (HOST_LIKELY(PyDict_Next(fetcher->mapping, &at, &key, &found) && key == attribute->flat))
+            attribute->misses = 0;
+        else
+            found = host_look_past_hint(fetcher->mapping, attribute);
         if (HOST_LIKELY(found != NULL) && host_quick_value(fetcher, found, out)) return;
     }
     host_fetch_rest(fetcher, attribute, found, 1, out);
@@ -608,10 +666,67 @@ static __attribute__((unused)) FcResult host_outcome_source(const FcProgram *pro
     return result;
 }
 
+/* ---- scratch ----------------------------------------------------------------------------------------------------- */
+
+static size_t scratch_words(uint32_t bits) {
+    return ((size_t)bits + 63) / 64;
+}
+
+/* Room for so many evaluation slots, outcome slots and memo words, cleared; NULL when there is no memory. */
+static __attribute__((unused)) Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos) {
+    const size_t words = scratch_words(slots) + memos + scratch_words(memos) + outcomes + slots;
+    Scratch *scratch = PyMem_Calloc(1, sizeof(Scratch) + slots * sizeof(FcValue) + words * sizeof(uint64_t));
+    if (scratch == NULL) return NULL;
+    scratch->frame.values = (FcValue *)(scratch + 1);
+    scratch->frame.have = (uint64_t *)(scratch->frame.values + slots);
+    scratch->frame.memo = scratch->frame.have + scratch_words(slots);
+    scratch->frame.memo_have = scratch->frame.memo + memos;
+    scratch->frame.outcomes = scratch->frame.memo_have + scratch_words(memos);
+    scratch->held = (PyObject **)(scratch->frame.outcomes + outcomes);
+    scratch->slots = slots;
+    scratch->outcomes = outcomes;
+    scratch->memos = memos;
+    return scratch;
+}
+
+static inline int scratch_fits(const Scratch *scratch, const FlagTable *table) {
+    return scratch->slots >= table->slot_count && scratch->outcomes >= table->outcome_slots && scratch->memos >= table->memo_words;
+}
+
+/* Ready for another evaluation of the same context: only time and prerequisites are asked anew. */
+static inline void scratch_restart(Scratch *scratch) {
+    scratch->frame.have[0] &= ~(uint64_t)1; /* FC_SLOT_NOW; slots are 1 at least */
+    for (uint32_t i = 0; i < scratch->outcomes; i++) scratch->frame.outcomes[i] = 0;
+}
+
+/* Ready for another context. */
+static __attribute__((unused)) void scratch_clear(Scratch *scratch) {
+    const uint32_t count = scratch->held_count;
+    scratch->held_count = 0;
+    host_release(scratch->held, count);
+    memset(scratch->frame.have, 0, scratch_words(scratch->slots) * sizeof(uint64_t));
+    scratch_restart(scratch);
+}
+
+static __attribute__((unused)) void scratch_free(Scratch *scratch) {
+    if (scratch == NULL) return;
+    host_release(scratch->held, scratch->held_count);
+    PyMem_Free(scratch);
+}
+
+/* Take over what a smaller one has fetched, and free it. */
+static __attribute__((unused)) void scratch_adopt(Scratch *scratch, Scratch *old) {
+    memcpy(scratch->frame.values, old->frame.values, old->slots * sizeof(FcValue));
+    memcpy(scratch->frame.have, old->frame.have, scratch_words(old->slots) * sizeof(uint64_t));
+    memcpy(scratch->held, old->held, old->held_count * sizeof(PyObject *));
+    scratch->held_count = old->held_count;
+    PyMem_Free(old);
+}
+
 /* ---- evaluations ------------------------------------------------------------------------------------------------- */
 
 /* Outcome of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
-static inline __attribute__((always_inline)) uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *dict) {
+static __attribute__((noinline)) uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *dict) {
     FcValue values[LOCAL_SLOTS];
     uint64_t memo[LOCAL_MEMOS], have = 0, memo_have = 0;
     PyObject *held[LOCAL_SLOTS];
@@ -631,11 +746,40 @@ static inline __attribute__((always_inline)) uint32_t host_walk_local(const Flag
     return result.outcome;
 }
 
-/* New reference to the value (or details) that a flag has for an exact dict or None as context, when nothing stands in the
- * way; NULL otherwise: then nothing has been counted yet, and Evaluator.answer goes the whole way. */
+/* Outcome of a flag for a reusable context: what it has fetched before is there, and what it fetches now will be. */
+static __attribute__((noinline)) uint32_t host_walk_context(const FlagTable *table, const Flag *flag, ContextHead *context) {
+    Scratch *scratch = context->scratch;
+    Fetcher fetcher;
+    fetcher.mapping = context->mapping;
+    fetcher.targeting_key = NULL;
+    fetcher.has_time = 0;
+    fetcher.fallback = table->fallback;
+    fetcher.clock = table->clock;
+    fetcher.attributes = table->attributes;
+    fetcher.held = scratch->held;
+    fetcher.held_count = scratch->held_count;
+    scratch_restart(scratch);
+    context->busy = 1;
+    const FcResult result = fc_walk_wide_inline(&flag->program, &scratch->frame, host_fetch_dict_wide, &fetcher);
+    context->busy = 0;
+    scratch->held_count = fetcher.held_count;
+    return result.outcome;
+}
+
+/* Is this a reusable context of this engine, with room, over an exact dict, that no evaluation is reading into? */
+static inline int host_is_quick_context(const FlagTable *table, PyObject *object) {
+    if (!Py_IS_TYPE(object, host_context_type)) return 0;
+    const ContextHead *context = (const ContextHead *)object;
+    return context->is_dict && !context->busy && context->slots == table->slots && context->scratch != NULL &&
+           scratch_fits(context->scratch, table);
+}
+
+/* New reference to the value (or details) that a flag has for an exact dict, None or a reusable context, when nothing stands in
+ * the way; NULL otherwise: then nothing has been counted yet, and Evaluator.answer goes the whole way. */
 static inline __attribute__((always_inline)) PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context,
                                                                        int details) {
-    if (HOST_UNLIKELY(!PyDict_CheckExact(context) && context != Py_None)) return NULL;
+    const int is_dict = PyDict_CheckExact(context) || context == Py_None;
+    if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
     Outcome *outcome = flag->constant;
     PyObject *answer;
     if (outcome != NULL) {
@@ -644,9 +788,12 @@ static inline __attribute__((always_inline)) PyObject *host_quick_flag(const Fla
         outcome->count++;
         return Py_NewRef(answer);
     }
-    if (HOST_UNLIKELY(!flag->is_local)) return NULL;
+    if (HOST_UNLIKELY(is_dict && !flag->is_local)) return NULL;
     PyObject *owner = Py_NewRef(table->owner); /* a hostile key may swap the revision during the walk */
-    outcome = &flag->outcomes[host_walk_local(table, flag, context == Py_None ? host_empty : context)];
+    if (is_dict)
+        outcome = &flag->outcomes[host_walk_local(table, flag, context == Py_None ? host_empty : context)];
+    else
+        outcome = &flag->outcomes[host_walk_context(table, flag, (ContextHead *)context)];
     answer = details ? outcome->details : outcome->value;
     if (HOST_UNLIKELY(answer == NULL)) answer = host_first_answer(flag, (uint32_t)(outcome - flag->outcomes), details);
     if (answer != NULL) outcome->count++;
@@ -663,6 +810,77 @@ static inline __attribute__((always_inline)) PyObject *host_quick_answer(const F
     if (HOST_UNLIKELY(entry == NULL || entry->flag->program.value_type != type)) return NULL;
     return host_quick_flag(table, entry->flag, context, details);
 }
+
+/* ---- getters ----------------------------------------------------------------------------------------------------- */
+
+typedef PyObject *(*Getter)(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names);
+
+enum { GETTERS = 8 }; /* boolean, string, integer, float; value and details of each. Objects are always made afresh. */
+
+static Getter host_whole_getters[GETTERS]; /* the methods as Cython made them, which go the whole way */
+
+/* A getter called with two or three positional arguments takes the straight path without unpacking them (measured: half the
+ * time of a static flag was spent on that); every other call is the whole getter's. */
+static inline __attribute__((always_inline)) PyObject *host_getter(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                                                   PyObject *names, unsigned type, int details) {
+    if (HOST_LIKELY((count == 3 || count == 2) && names == NULL)) {
+        PyObject *context = count == 3 ? arguments[2] : Py_None;
+        PyObject *answer = host_quick_answer(&((EvaluatorHead *)self)->current->table, arguments[0], context, type, details);
+        if (HOST_LIKELY(answer != NULL)) return answer;
+    }
+    return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, names);
+}
+
+/* Named and kept apart, so that a profile shows them. */
+static PyObject *host_get_boolean_value(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_BOOLEAN, 0);
+}
+
+static PyObject *host_get_boolean_details(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_BOOLEAN, 1);
+}
+
+static PyObject *host_get_string_value(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_STRING, 0);
+}
+
+static PyObject *host_get_string_details(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_STRING, 1);
+}
+
+static PyObject *host_get_integer_value(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_INTEGER, 0);
+}
+
+static PyObject *host_get_integer_details(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_INTEGER, 1);
+}
+
+static PyObject *host_get_float_value(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_FLOAT, 0);
+}
+
+static PyObject *host_get_float_details(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    return host_getter(self, arguments, count, names, FC_VALUE_FLOAT, 1);
+}
+
+static const Getter host_getters[GETTERS] = {
+    host_get_boolean_value, host_get_boolean_details, host_get_string_value, host_get_string_details,
+    host_get_integer_value, host_get_integer_details, host_get_float_value,  host_get_float_details,
+};
+
+/* Put the straight path in front of a method of Evaluator, given as its descriptor. Returns 0 when it is not what we expect. */
+static __attribute__((unused)) int host_install_getter(PyObject *descriptor, int index) {
+    if (!Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) return 0;
+    PyMethodDef *method = ((PyMethodDescrObject *)descriptor)->d_method;
+    if (method->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) return 0;
+    if (method->ml_meth == (PyCFunction)(void (*)(void))host_getters[index]) return 1;
+    host_whole_getters[index] = (Getter)(void (*)(void))method->ml_meth;
+    method->ml_meth = (PyCFunction)(void (*)(void))host_getters[index];
+    return 1;
+}
+
+/* ---- many flags, any context ------------------------------------------------------------------------------------- */
 
 /* Evaluation of any flag with room from `scratch`; outcomes of prerequisites and `have` bits are kept in it. */
 static __attribute__((unused)) uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch) {
@@ -698,59 +916,6 @@ static __attribute__((unused)) void host_walk_all(const FlagTable *table, const 
         flag->outcomes[outcome].count++;
         outcomes[order[i]] = outcome;
     }
-}
-
-/* ---- scratch ----------------------------------------------------------------------------------------------------- */
-
-static size_t scratch_words(uint32_t bits) {
-    return ((size_t)bits + 63) / 64;
-}
-
-/* Room for so many evaluation slots, outcome slots and memo words, cleared; NULL when there is no memory. */
-static __attribute__((unused)) Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos) {
-    const size_t words = scratch_words(slots) + memos + scratch_words(memos) + outcomes + slots;
-    Scratch *scratch = PyMem_Calloc(1, sizeof(Scratch) + slots * sizeof(FcValue) + words * sizeof(uint64_t));
-    if (scratch == NULL) return NULL;
-    scratch->frame.values = (FcValue *)(scratch + 1);
-    scratch->frame.have = (uint64_t *)(scratch->frame.values + slots);
-    scratch->frame.memo = scratch->frame.have + scratch_words(slots);
-    scratch->frame.memo_have = scratch->frame.memo + memos;
-    scratch->frame.outcomes = scratch->frame.memo_have + scratch_words(memos);
-    scratch->held = (PyObject **)(scratch->frame.outcomes + outcomes);
-    scratch->slots = slots;
-    scratch->outcomes = outcomes;
-    scratch->memos = memos;
-    return scratch;
-}
-
-/* Ready for another evaluation of the same context: only time and prerequisites are asked anew. */
-static inline void scratch_restart(Scratch *scratch) {
-    if (scratch->slots) scratch->frame.have[0] &= ~(uint64_t)1; /* FC_SLOT_NOW */
-    for (uint32_t i = 0; i < scratch->outcomes; i++) scratch->frame.outcomes[i] = 0;
-}
-
-/* Ready for another context. */
-static __attribute__((unused)) void scratch_clear(Scratch *scratch) {
-    const uint32_t count = scratch->held_count;
-    scratch->held_count = 0;
-    host_release(scratch->held, count);
-    memset(scratch->frame.have, 0, scratch_words(scratch->slots) * sizeof(uint64_t));
-    scratch_restart(scratch);
-}
-
-static __attribute__((unused)) void scratch_free(Scratch *scratch) {
-    if (scratch == NULL) return;
-    host_release(scratch->held, scratch->held_count);
-    PyMem_Free(scratch);
-}
-
-/* Take over what a smaller one has fetched, and free it. */
-static __attribute__((unused)) void scratch_adopt(Scratch *scratch, Scratch *old) {
-    memcpy(scratch->frame.values, old->frame.values, old->slots * sizeof(FcValue));
-    memcpy(scratch->frame.have, old->frame.have, scratch_words(old->slots) * sizeof(uint64_t));
-    memcpy(scratch->held, old->held, old->held_count * sizeof(PyObject *));
-    scratch->held_count = old->held_count;
-    PyMem_Free(old);
 }
 
 /* A new reference as Cython takes one. */
