@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from flagcore.bucketing import subject_bytes
+
 __all__ = [
     "COMPILERS",
     "FLAGS",
@@ -260,8 +262,12 @@ def _element(item: object) -> FcValue:
 def _fill_integer(out: FcValue, value: int) -> None:
     if value in _INT64:
         out.type, out.u.integer = _INTEGER, value
+        return
+    subject = subject_bytes(value)
+    if subject is None:
+        out.type = _OTHER
     else:
-        _fill_bytes(out, _SUBJECT, str(value).encode())
+        _fill_bytes(out, _SUBJECT, subject)
 
 
 def _fill_text(out: FcValue, value: str) -> None:
