@@ -183,9 +183,17 @@ def test_values_file_outside(tmp_path: Path, name: str):
     assert "secret'" not in problem.message
 
 
-@pytest.mark.parametrize(("name", "code"), [("missing.txt", "unreadable-file"), (".", "unreadable-file"),
-                                            ('"a\\0b"', "unreadable-file"),
-                                            ("bad.txt", "encoding"), ("loop.txt", "unreadable-file"), ("''", "unreadable-file")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("missing.txt", "unreadable-file"),
+        (".", "unreadable-file"),
+        ('"a\\0b"', "unreadable-file"),
+        ("''", "unreadable-file"),
+        ("loop.txt", "unreadable-file"),
+        ("bad.txt", "encoding"),
+    ],
+)
 def test_values_file_that_cannot_be_read(tmp_path: Path, name: str, code: str):
     """Files that are missing, no files, or not UTF-8 are problems at the key `values_file`."""
     write(tmp_path, a_yaml=HEAD + f"segments: {{s: {{attribute: x, values_file: {name}}}}}")

@@ -57,15 +57,19 @@ def test_not_a_number():
 @pytest.mark.parametrize(
     ("text", "value"),
     [("'true'", "true"), ('"1"', "1"), ("! 12", "12"), ("!!str 12", "12"), ("!!int '12'", 12), ("!!float 1", 1.0),
-     ("!!bool 'true'", True),     ("!!null ''", None), ("|\n  a\n  b\n", "a\nb\n"), (">-\n  a\n  b\n", "a b"), ("!!map {a: 1}", {"a": 1}), ("!!seq [1]", [1])],
+     ("!!bool 'true'", True), ("!!null ''", None), ("|\n  a\n  b\n", "a\nb\n"),
+     (">-\n  a\n  b\n", "a b"), ("!!map {a: 1}", {"a": 1}), ("!!seq [1]", [1])],
 )  # fmt: skip
 def test_quotes_and_core_tags(text: str, value: object):
     """Quoted and block scalars are strings; the core schema's tags may be written out."""
     assert scalar(text) == value
 
 
-@pytest.mark.parametrize("text", ["!custom 1", "!!binary aGk=", "!!timestamp 2026-12-01", "!!set {a}", "!!omap [a: 1]", "!!int abc", "!!bool no",
-                                  "!!python/object/apply:os.system ['true']", "!!map [1]", "!!seq {a: 1}", "!<tag:example.org,2026:x> 1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["!custom 1", "!!binary aGk=", "!!timestamp 2026-12-01", "!!set {a}", "!!omap [a: 1]", "!!int abc", "!!bool no",
+     "!!python/object/apply:os.system ['true']", "!!map [1]", "!!seq {a: 1}", "!<tag:example.org,2026:x> 1"],
+)  # fmt: skip
 def test_other_tags(text: str):
     """Tags outside the core schema, and core tags on what they are not, are refused; nothing is ever constructed."""
     (problem, *_) = problems(f"flags: {text}")
