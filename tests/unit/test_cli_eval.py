@@ -126,7 +126,7 @@ def test_unknown_flag(command: Command) -> None:
 def test_compiled_file(command: Command) -> None:
     """A compiled file answers as the files it was made from."""
     assert command("compile", "flags.json").code == 0
-    words = ["search.limit", "plan=pro"]
+    words = ["search.limit", "plan=pro", "--at", "2026-12-09T00:00:00Z"]
     assert command("eval", "flags.fcs", *words) == command("eval", "flags.json", *words)
     assert command("explain", "flags.fcs", *words) == command("explain", "flags.json", *words)
 

@@ -495,7 +495,7 @@ def test_forks_during_reloads(tmp_path: Path) -> None:
         client.on_change(lambda _: changed.set())
         def edit():
             for text in itertools.cycle(texts):
-                if stop.is_set():
+                if stop.wait(0.001):
                     return
                 path.write_text(text)
         editor = threading.Thread(target=edit)
