@@ -30,7 +30,9 @@ class DebugGate(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     path: tuple[str, ...]
     salt: str
-    steps: tuple[tuple[int | None, int], ...]  # (from, microseconds since 1970 UTC, None: always; threshold in 0..1,000,000)
+    steps: tuple[
+        tuple[int | None, int], ...
+    ]  # (from, microseconds since 1970 UTC, None: always; threshold in 0..1,000,000)
 
 
 class DebugRule(msgspec.Struct, frozen=True, array_like=True, gc=False):
