@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import Any
 
@@ -172,6 +173,16 @@ def test_explain(command: Command) -> None:
     assert "germany" in out
     assert 'country == "DE"' in out
     assert "%" in out
+
+
+def test_explanations_in_colours(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truth values and the answer are coloured, and nothing else of the text changes."""
+    words = ["explain", "checkout.new", "country=DE", "age=3", "--at", "2026-12-09T00:00:00Z"]
+    plain = command(*words).out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    painted = command(*words).out
+    assert "\x1b[31mfalse\x1b[0m" in painted
+    assert re.sub(r"\x1b\[\d+m", "", painted) == plain
 
 
 def test_explain_as_json(command: Command) -> None:

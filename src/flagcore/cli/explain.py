@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 
 from flagcore.cli import FINDINGS, FINE
 from flagcore.cli.contexts import add_words, read_time, read_words
-from flagcore.cli.output import write_json
+from flagcore.cli.output import Style, write_json
 from flagcore.cli.sources import find_path, open_flags, start_engine
 
 EPILOG = """\
@@ -17,6 +19,16 @@ examples:
 
 Exit codes: 0 explained, 1 the evaluation ended in an error or the flags are not valid, 2 wrong usage.
 """
+
+COLOURS = {
+    "true": "green",
+    "false": "red",
+    "unknown": "yellow",
+    "MATCHED": "green",
+    "<- wins": "green",
+    "NOT met": "red",
+}
+MARKS = re.compile(r"(?m)^( +)(true|false|unknown)(?= )|(MATCHED)(?=, )|(<- wins)$|(NOT met)$")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,5 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(explanation.to_dict())
     else:
-        print(explanation)
+        print(paint(str(explanation), Style(sys.stdout)))
     return FINDINGS if engine.evaluate(key, None, words.context, at).error_code else FINE
+
+
+def paint(text: str, style: Style) -> str:
+    """Return an explanation with its truth values and its answer in colours."""
+    head, _, rest = text.partition("\n")
+    painted = MARKS.sub(lambda found: (found[1] or "") + _coloured(found[0].strip(" "), style), rest)
+    return f"{style('bold', head)}\n{painted}"
+
+
+def _coloured(word: str, style: Style) -> str:
+    return style(COLOURS[word], word)
