@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from flagcore.cli import FINDINGS, FINE, UsageError
-from flagcore.cli.contexts import Words, add_words, read_time, read_words
+from flagcore.cli.contexts import add_words, read_time, read_words
 from flagcore.cli.output import Style, print_table, short_json, write_json
 from flagcore.cli.sources import Opened, find_path, open_flags, start_engine
 from flagcore.engine import Engine, EvaluationDetails
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if words.flag_key is None:
         results = dict(engine.evaluate_all(words.context, arguments.prefix))
     else:
-        results = {words.flag_key: _ask(engine, words, default, arguments.type)}
+        results = {words.flag_key: _ask(engine, words.flag_key, words.context, default, arguments.type)}
     if arguments.json:
         plain = {key: to_plain(details) for key, details in results.items()}
         write_json(plain if words.flag_key is None else plain[words.flag_key])
@@ -71,10 +71,12 @@ def _default(arguments: argparse.Namespace) -> object:
     return value
 
 
-def _ask(engine: Engine, words: Words, default: object, kind: str | None) -> EvaluationDetails:
+def _ask(
+    engine: Engine, flag_key: str, context: dict[str, object], default: object, kind: str | None
+) -> EvaluationDetails:
     if kind is None:
-        return engine.evaluate(words.flag_key, default, words.context)
-    details: EvaluationDetails = getattr(engine, f"get_{kind}_details")(words.flag_key, default, words.context)
+        return engine.evaluate(flag_key, default, context)
+    details: EvaluationDetails = getattr(engine, f"get_{kind}_details")(flag_key, default, context)
     return details
 
 
