@@ -41,7 +41,6 @@ def files(folder: str, suffix: str) -> list[str]:
     return [f"{folder}/{name}" for name in sorted(os.listdir(folder)) if name.endswith(suffix)]
 
 
-
 def refuse_other_platforms() -> None:
     """Say what flagcore runs on, where it does not."""
     if platform.machine() not in MACHINES.get(sys.platform, ()) or platform.python_implementation() != "CPython":
@@ -53,7 +52,14 @@ def compile_arguments() -> list[str]:
     """Return the C compiler's arguments for this kind of build."""
     arguments = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden", "-fno-strict-overflow"]
     if SANITIZE:
-        return [*arguments, "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        return [
+            *arguments,
+            "-O1",
+            "-g",
+            "-fno-omit-frame-pointer",
+            "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=all",
+        ]
     if DEBUG:
         return [*arguments, "-O0", "-g", "-UNDEBUG"]
     return [*arguments, "-O3", "-g0" if os.environ.get("FLAGCORE_SYMBOLS") != "1" else "-g"]
@@ -82,7 +88,9 @@ def translated() -> list[Extension]:
     directives = {**DIRECTIVES, **(CHECKED if DEBUG else {}), **({"linetrace": True} if TRACE else {})}
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        extensions = cythonize([extension()], compiler_directives=directives, force=DEBUG or TRACE, show_all_warnings=False)
+        extensions = cythonize(
+            [extension()], compiler_directives=directives, force=DEBUG or TRACE, show_all_warnings=False
+        )
     sys.stderr.write(said.getvalue())
     if "performance hint" in said.getvalue():
         raise SystemExit("Cython gives performance hints: say noexcept or except -1 (docs/design/style.md section 2)")

@@ -171,7 +171,9 @@ class Engine(Evaluator):
 
     # -- explaining, counting -----------------------------------------------------------------------------------------
 
-    def explain(self, flag_key: str, evaluation_context: ContextLike = None, at: int | None = None) -> Explanation:
+    def explain(
+        self, flag_key: str, evaluation_context: ContextLike | Context = None, at: int | None = None
+    ) -> Explanation:
         """Return how the flag comes to its answer for a context, now or at a time in microseconds since 1970 UTC."""
         from flagcore.evaluator.explain import explain
 
@@ -190,8 +192,9 @@ class Engine(Evaluator):
 
 
 def _changed(before: ProgramSet, now: ProgramSet) -> frozenset[str]:
-    gone = {program.key for program in before.programs if now.get(program.key) is None}
-    return gone | {program.key for program in now.programs if before.get(program.key) is not program}
+    gone = (program.key for program in before.programs if now.get(program.key) is None)
+    changed = (program.key for program in now.programs if before.get(program.key) is not program)
+    return frozenset((*gone, *changed))
 
 
 def _add(counts: Counts, more: Counts) -> None:

@@ -1,8 +1,6 @@
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, Iterator, KeysView, Mapping
 from types import MappingProxyType
-from typing import Any, Final, final
-
-from typing_extensions import Self, disjoint_base
+from typing import Any, Final, Self, TypeAlias, TypeVar, final, overload
 
 from flagcore.context import ContextLike
 from flagcore.terms import ErrorCode, FlagType, Reason
@@ -18,28 +16,226 @@ __all__ = [
     "ValueSet",
 ]
 
+_T = TypeVar("_T")
 RULE: Final[str]
 REVISION: Final[str]
 OVERRIDE: Final[str]
 
 @final
 class EvaluationDetails:
-    flag_key: Any
-    value: Any
-    variant: str | None
-    reason: Reason
-    error_code: ErrorCode | None
-    error_message: str | None
-    flag_metadata: MappingProxyType[str, Any]
+    @property
+    def flag_key(self) -> str: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def variant(self) -> str | None: ...
+    @property
+    def reason(self) -> Reason: ...
+    @property
+    def error_code(self) -> ErrorCode | None: ...
+    @property
+    def error_message(self) -> str | None: ...
+    @property
+    def flag_metadata(self) -> MappingProxyType[str, Any]: ...
     def __new__(
         cls,
-        flag_key: object = None,
-        value: object = None,
-        variant: str | None = None,
+        flag_key: object = ...,
+        value: object = ...,
+        variant: str | None = ...,
         reason: Reason = ...,
-        error_code: ErrorCode | None = None,
-        error_message: str | None = None,
+        error_code: ErrorCode | None = ...,
+        error_message: str | None = ...,
         flag_metadata: Mapping[str, Any] = ...,
     ) -> Self: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class ValueSet:
+    @property
+    def source(self) -> bytes: ...
+    def __new__(cls, source: bytes) -> Self: ...
+
+@final
+class Program:
+    @property
+    def key(self) -> str: ...
+    @property
+    def type(self) -> FlagType: ...
+    @property
+    def source(self) -> bytes: ...
+    @property
+    def links(self) -> tuple[Program | ValueSet | None, ...]: ...
+    @property
+    def revision(self) -> int: ...
+    def variants(self) -> dict[str, Any]: ...
+    def metadata(self) -> dict[str, Any]: ...
+    def counts(self, drain: bool = ...) -> dict[tuple[str | None, str | None, str], int]: ...
+
+@final
+class ProgramSet:
+    @property
+    def programs(self) -> tuple[Program, ...]: ...
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def debug(self) -> dict[str, bytes]: ...
+    @property
+    def sets(self) -> dict[str, ValueSet]: ...
+    def __len__(self) -> int: ...
+    def get(self, key: str) -> Program | None: ...
+    def keys(self) -> KeysView[str]: ...
+    def sources(self) -> tuple[dict[str, bytes], dict[str, bytes]]: ...
+
+@final
+class Context:
+    @property
+    def mapping(self) -> Mapping[str, Any]: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
+    @property
+    def targeting_key(self) -> str | None: ...
+
+_ContextLike: TypeAlias = ContextLike | Context
+
+@final
+class Probes:
+    @property
+    def moment(self) -> int: ...
+    def truth(self, entry: int) -> bool | None: ...
+    def look_up(self, path: tuple[str, ...]) -> tuple[bool, Any]: ...
+    def position(self, path: tuple[str, ...], salt: str) -> int | None: ...
+
+class Evaluator:
+    def __new__(
+        cls,
+        *,
+        clock: Callable[[], int] | None = ...,
+        static_context: Mapping[str, Any] | None = ...,
+        on_unknown: Callable[[str], None] | None = ...,
+    ) -> Self: ...
+    def get_boolean_value(
+        self,
+        flag_key: str,
+        default_value: bool,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> bool: ...
+    def get_boolean_details(
+        self,
+        flag_key: str,
+        default_value: bool,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> EvaluationDetails: ...
+    def get_string_value(
+        self,
+        flag_key: str,
+        default_value: str,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> str: ...
+    def get_string_details(
+        self,
+        flag_key: str,
+        default_value: str,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> EvaluationDetails: ...
+    def get_integer_value(
+        self,
+        flag_key: str,
+        default_value: int,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> int: ...
+    def get_integer_details(
+        self,
+        flag_key: str,
+        default_value: int,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> EvaluationDetails: ...
+    def get_float_value(
+        self,
+        flag_key: str,
+        default_value: float,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> float: ...
+    def get_float_details(
+        self,
+        flag_key: str,
+        default_value: float,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> EvaluationDetails: ...
+    def get_object_value(
+        self,
+        flag_key: str,
+        default_value: Any,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> Any: ...
+    def get_object_details(
+        self,
+        flag_key: str,
+        default_value: Any,
+        evaluation_context: _ContextLike = ...,
+        flag_evaluation_options: object = ...,
+    ) -> EvaluationDetails: ...
+    def evaluate(
+        self, flag_key: str | None, default_value: object, evaluation_context: _ContextLike = ..., at: int | None = ...
+    ) -> EvaluationDetails: ...
+    def evaluate_all(self, evaluation_context: _ContextLike = ..., prefix: str | None = ...) -> Evaluations: ...
+    def context(self, mapping: _ContextLike) -> Context: ...
+    def flag(self, flag_key: str) -> FlagHandle: ...
+    @property
+    def _current(self) -> ProgramSet: ...
+    def _moment(self) -> int: ...
+    def _peek(
+        self, flag_key: object, default_value: object, evaluation_context: object, at: int | None
+    ) -> EvaluationDetails: ...
+    def _probes(self, key: str, source: bytes, context: object, moment: int) -> Probes: ...
+    def _swap(self, programs: ProgramSet) -> None: ...
+    def _link(
+        self,
+        programs: dict[str, bytes],
+        value_sets: dict[str, bytes],
+        previous: ProgramSet,
+        epoch: int,
+        revision: int,
+        debug: dict[str, bytes],
+        ready: bool = ...,
+    ) -> tuple[ProgramSet, dict[str, str]]: ...
+    def _empty(self) -> ProgramSet: ...
+
+@final
+class FlagHandle:
+    @property
+    def key(self) -> str: ...
+    def value(self, default_value: object = ..., evaluation_context: _ContextLike = ...) -> Any: ...
+    def details(self, default_value: object = ..., evaluation_context: _ContextLike = ...) -> EvaluationDetails: ...
+
+@final
+class Evaluations(Mapping[str, EvaluationDetails]):
+    def __getitem__(self, key: str) -> EvaluationDetails: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def keys(self) -> KeysView[str]: ...
+    def values(self) -> list[EvaluationDetails]: ...  # type: ignore[override]
+    def items(self) -> list[tuple[str, EvaluationDetails]]: ...  # type: ignore[override]
+    @overload
+    def get(self, key: str, default: None = ...) -> EvaluationDetails | None: ...
+    @overload
+    def get(self, key: str, default: EvaluationDetails | _T) -> EvaluationDetails | _T: ...
+
+def text_identity(text: str) -> int: ...
+def bucket_of(position: int) -> int: ...
+def mixed(x: int) -> int: ...
+def waiting_time(r: int) -> int: ...

@@ -150,7 +150,7 @@ class _Steps:
 
     def find(self) -> dict[str, Any]:
         key, details = self._details.flag_key, self._details
-        encoded = self._engine._current.debug.get(key) if isinstance(key, str) else None
+        encoded = self._engine._current.debug.get(key)
         if details.error_code is not None and details.variant is None and details.error_code != "TARGETING_KEY_MISSING":
             return {"note": "the flag was not evaluated"}
         if details.flag_metadata.get(OVERRIDE) is True:

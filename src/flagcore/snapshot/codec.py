@@ -45,12 +45,11 @@ def decode_snapshot(content: bytes | bytearray | memoryview) -> Snapshot:
     Raises:
         SnapshotError: the bytes are cut, changed, of another kind, or of a format that this release cannot read.
     """
-    with memoryview(content) as view, view.cast("B") as bytes_view:
-        with _body(bytes_view) as body:
-            try:
-                snapshot = _snapshots.decode(body)
-            except (msgspec.DecodeError, RecursionError, ValueError) as error:
-                raise SnapshotError(f"the snapshot's body cannot be read: {error}") from error
+    with memoryview(content) as view, view.cast("B") as bytes_view, _body(bytes_view) as body:
+        try:
+            snapshot = _snapshots.decode(body)
+        except (msgspec.DecodeError, RecursionError, ValueError) as error:
+            raise SnapshotError(f"the snapshot's body cannot be read: {error}") from error
     if not (0 <= snapshot.epoch <= _MAX_NUMBER and 0 <= snapshot.revision <= _MAX_NUMBER):
         raise SnapshotError("the snapshot's epoch or revision is out of range")
     return snapshot

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 __all__ = ["DebugFlag", "DebugGate", "DebugProbe", "DebugRule", "Snapshot"]
@@ -44,8 +46,8 @@ class DebugRule(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     id: str
     text: str | None  # the author's own text of `when`, None when absent
-    tree: list | None  # None: always true
-    window: list | None  # tree over probes on `now`, None when absent
+    tree: list[Any] | None  # None: always true
+    window: list[Any] | None  # tree over probes on `now`, None when absent
     gate: DebugGate | None
     serve: str | None  # variant
     split: dict[str, int] | None  # reduced weights (bucketing.md 2.6), zeros dropped
