@@ -32,9 +32,8 @@ class DebugGate(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     path: tuple[str, ...]
     salt: str
-    steps: tuple[
-        tuple[int | None, int], ...
-    ]  # (from, microseconds since 1970 UTC, None: always; threshold in 0..1,000,000)
+    # (from, microseconds since 1970 UTC, None: always; threshold in 0..1,000,000)
+    steps: tuple[tuple[int | None, int], ...]
 
 
 class DebugRule(msgspec.Struct, frozen=True, array_like=True, gc=False):
