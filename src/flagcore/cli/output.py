@@ -43,7 +43,7 @@ def short_json(value: object) -> str:
         return repr(value)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: Any) -> Any:
     if hasattr(value, "keys") and hasattr(value, "__getitem__"):
         return dict(value)
     raise TypeError(f"no JSON for {type(value).__name__}")

@@ -516,7 +516,7 @@ def _address_ranges(view: AddressView, piece: Piece) -> list[tuple[AddressCut, A
     high = view.constants[piece.high - 3] if piece.high < view.classes else (7, 0)
     if low >= high or low >= (7, 0):
         return []
-    if low < (6, 0) < high:
+    if low < (6, 0) < high:  # pyright: ignore[reportOperatorIssue]
         return [(low, (6, 0)), ((6, 0), high)]
     return [(low, high)]
 

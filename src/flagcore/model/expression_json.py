@@ -136,7 +136,7 @@ class _Reader:
     def read_test(self, data: Mapping[object, object], path: DocumentPath) -> Expression | None:
         attribute = self.read_path(data["attribute"], (*path, "attribute"))
         others = [key for key in data if key != "attribute"]
-        operators = [key for key in others if key in _OPERATORS]
+        operators = [str(key) for key in others if key in _OPERATORS]
         for key in others:
             if key not in _OPERATORS:
                 meant = nearest(str(key), _OPERATORS)

@@ -156,11 +156,11 @@ class FlagSetMaker:
                 ("", (True, False)),
             )
         )
-        return Test(path, Operator.CONTAINS, literals if len(literals) > 1 else literals[0])
+        return Test(path, Operator.CONTAINS, literals[0] if len(literals) == 1 else literals)
 
     def _affix(self, path: Path) -> Test:
         literals = self._literals((("", self.pools.strings), ("i", self.pools.strings)))
-        return Test(path, pick(self.choices, _AFFIXES), literals if len(literals) > 1 else literals[0])
+        return Test(path, pick(self.choices, _AFFIXES), literals[0] if len(literals) == 1 else literals)
 
     def _pattern(self, path: Path) -> Test:
         return Test(path, Operator.MATCHES, Literal(pick(self.choices, self.pools.patterns)))

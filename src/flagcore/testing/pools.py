@@ -17,6 +17,7 @@ class Choices(Protocol):
 
     def below(self, count: int) -> int:
         """Return a number from 0 to ``count - 1``."""
+        ...
 
 
 def pick(choices: Choices, options: Sequence[T]) -> T:
