@@ -41,7 +41,7 @@ def compile_one(
     header = Header(flag.key, flag.type, flag.variants, [rule.id for rule in flag.rules], flag.metadata)
     try:
         program = emit_program(header, plan.leaves, selection, plan.views)
-    except (UnicodeEncodeError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise Refusal("wrong-type", f"a name or value cannot be written into a program: {error}") from error
     if len(program) > options.program_bytes:
         size, most = len(program), options.program_bytes
