@@ -13,7 +13,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     flags: int = 100_000
     rules_per_flag: int = 10_000
     segment_values: int = 10_000_000  # of all segments of the set together
-    depth: int = 64  # nesting of conditions (through segments too), of object values, and of requires
+    depth: int = (
+        64  # nesting of conditions (through segments too), of object values, and of requires; the parser's own 64 stays
+    )
     document_bytes: int = 256 * 1024 * 1024  # of one file
     document_depth: int = 256  # mappings and lists inside each other in one document
     alias_nodes: int = 1_000_000  # scalars, mappings and lists that YAML aliases of one document add

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flagcore.errors import Problem, Severity
 from flagcore.model.checks.attributes import check_attributes
-from flagcore.model.checks.conditions import check_conditions
+from flagcore.model.checks.conditions import check_conditions, check_depths
 from flagcore.model.checks.cycles import check_requirement_cycles, check_segment_cycles
 from flagcore.model.checks.finding import error, warning
 from flagcore.model.checks.names import check_flag_names, check_set_names
@@ -49,6 +49,10 @@ def findings_of(scope: Scope) -> Iterator[Finding]:
 
 
 def _findings(scope: Scope) -> Iterator[Finding]:
+    too_deep = list(check_depths(scope))
+    if too_deep:  # the other checks, and hashes of trees, may rely on the depth
+        yield from too_deep
+        return
     yield from check_sizes(scope)
     yield from check_set_names(scope)
     yield from check_segments(scope)

@@ -14,7 +14,7 @@ from flagcore.model.scope import Scope
 from flagcore.model.tree import All, Any, Constant, Expression, Has, InSegment, Literal, Not, Test
 from flagcore.terms import Operator
 
-__all__ = ["check_conditions", "conditions_of", "constant_truth"]
+__all__ = ["check_conditions", "check_depths", "conditions_of", "constant_truth"]
 
 _NEEDLES = frozenset({Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH})
 _SHOWN_DUPLICATES = 5
@@ -31,12 +31,20 @@ def conditions_of(flag_set: FlagSet) -> Iterator[tuple[Condition, DocumentPath]]
                 yield rule.when, ("flags", key, "rules", index, "when")
 
 
+def check_depths(scope: Scope) -> Iterator[Finding]:
+    """Trees that programs have built may have any depth; parsers build none that is too deep."""
+    limit = scope.limits.depth
+    for condition, path in () if scope.is_parsed else conditions_of(scope.flag_set):
+        if depth(condition.tree) > limit:
+            yield error("too-deep", f"the condition is nested deeper than {limit}", path)
+
+
 def check_conditions(scope: Scope) -> Iterator[Finding]:
     """Trees that programs have built are checked whole; what parsers made is right already."""
     known: dict[str, list[Finding]] = {}
     for condition, path in conditions_of(scope.flag_set):
         if not scope.is_parsed:
-            yield from _check_tree(condition.tree, path, scope.limits.depth)
+            yield from _check_tree(condition.tree, path)
         text = condition.text
         if text is None or text not in known:
             found = list(_suspicions(condition.tree, ()))
@@ -48,10 +56,7 @@ def check_conditions(scope: Scope) -> Iterator[Finding]:
             yield warning(finding.code, finding.message, path, finding.hint)
 
 
-def _check_tree(tree: Expression, path: DocumentPath, limit: int) -> Iterator[Finding]:
-    if depth(tree) > limit:
-        yield error("too-deep", f"the condition is nested deeper than {limit}", path)
-        return
+def _check_tree(tree: Expression, path: DocumentPath) -> Iterator[Finding]:
     for node in walk(tree):
         if isinstance(node, (All, Any)) and not node.parts:
             yield error("empty-list", "All and Any have at least one part", path)
