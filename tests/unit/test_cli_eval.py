@@ -140,6 +140,7 @@ def test_compiled_file(command: Command) -> None:
         (["eval", "flags.json"], "which flag"),
         (["eval", "./flags.json", "country=DE"], "which flag"),
         (["eval", "flags.json", "checkout.new", "DE"], "one word too many"),
+        (["eval", "checkout.new", "DE"], "[PATH] FLAG [KEY=VALUE ...]"),
         (["eval", "flags.json", "checkout.new", "=DE"], "no attribute name"),
         (["eval", "checkout.new", "-c", "{"], "no JSON"),
         (["eval", "checkout.new", "-c", "[1]"], "JSON object"),

@@ -59,6 +59,23 @@ def test_no_flags_anywhere(command: Command, verb: str) -> None:
     assert "FLAGCORE_SOURCE" in err
 
 
+def test_unknown_verbs(command: Command) -> None:
+    """A verb that is none is told with the nearest one, or all."""
+    assert "did you mean validate?" in command("valdate").err
+    assert "verbs are validate, test" in command("zzz").err
+
+
+def test_compiled_files_are_found_last(command: Command) -> None:
+    """A compiled file that lies beside what it was made from never hides it."""
+    command.write("flags.json", SHOP)
+    assert command("compile").code == 0
+    assert [command(verb).code for verb in ("validate", "test", "inspect")] == [0, 0, 0]
+    assert "flags.json" in command("inspect").out
+    (command.folder / "flags.json").unlink()
+    assert "flags.fcs" in command("inspect").out
+    assert command("validate").code == 2
+
+
 def test_where_flags_are_found(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path beats FLAGCORE_SOURCE, which beats flagcore.toml, which beats the usual names in the folder."""
     for name in ("flags.json", "of-toml.json", "of-environment.json", "given.json"):

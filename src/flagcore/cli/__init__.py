@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     parser = _parser()
     verb = next((word for word in arguments if word in VERBS), None)
+    if arguments and arguments[0] not in VERBS and not arguments[0].startswith("-"):
+        raise UsageError(f"there is no verb {arguments[0]!r}", _meant(arguments[0]))
     if verb is None or arguments[0] != verb:
         parser.parse_args(arguments)
         parser.print_help(sys.stderr)
@@ -85,6 +87,13 @@ def _run(arguments: list[str]) -> int:
     result: int = module.run(own.parse_intermixed_args(arguments[1:]))
     sys.stdout.flush()
     return result
+
+
+def _meant(word: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, VERBS, 1)
+    return f"did you mean {near[0]}?" if near else f"verbs are {', '.join(VERBS)}"
 
 
 def _parser() -> argparse.ArgumentParser:

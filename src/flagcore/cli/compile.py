@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from flagcore.compiler import compile_flag_set
     from flagcore.snapshot.codec import encode_snapshot
 
-    path = find_path(arguments.path)
+    path = find_path(arguments.path, authored=True)
     loaded = load_authored(path)
     compiled = compile_flag_set(
         loaded.flag_set,

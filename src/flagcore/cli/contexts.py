@@ -15,6 +15,7 @@ from flagcore.cli.sources import add_cache, add_path
 __all__ = ["Words", "add_words", "read_time", "read_words"]
 
 TARGETING_KEY = "targetingKey"
+ORDER = "the words are [PATH] FLAG [KEY=VALUE ...]"
 SUFFIXES = (".fcs", ".yaml", ".yml", ".json", ".toml")
 
 
@@ -28,6 +29,7 @@ class Words(msgspec.Struct, frozen=True):
 
 def add_words(parser: argparse.ArgumentParser) -> None:
     """Add what both verbs share."""
+    parser.usage = f"{parser.prog} [PATH] FLAG [KEY=VALUE ...] [options]"
     parser.add_argument(
         "words",
         nargs="*",
@@ -53,8 +55,10 @@ def read_words(arguments: argparse.Namespace, *, wants_flag: bool = True) -> Wor
         names.insert(0, arguments.flags)
     elif len(names) < 1 + wants_flag:
         names.insert(0, "")
+    if len(names) == 1 + wants_flag and names[0] and "://" not in names[0] and not os.path.exists(names[0]):
+        raise UsageError(f"{names[0]}: there is no such file or directory", ORDER)
     if len(names) > 1 + wants_flag:
-        raise UsageError(f"{names[-1]!r} is one word too many", "attributes are written KEY=VALUE")
+        raise UsageError(f"{names[-1]!r} is one word too many", ORDER)
     if wants_flag and (len(names) < 2 or (not names[0] and _is_path(names[1]))):
         raise UsageError("which flag?", "write its key, as in: flagcore eval flags/ checkout.new targetingKey=u-1")
     context = _read_context(arguments.context) if arguments.context is not None else {}

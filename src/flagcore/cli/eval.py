@@ -31,6 +31,7 @@ CELL = 60  # characters of a value in the table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_words(parser)
+    parser.usage = f"{parser.usage}\n       {parser.prog} [PATH] --all [KEY=VALUE ...] [options]"
     parser.add_argument("--all", action="store_true", help="evaluate every flag")
     parser.add_argument("--prefix", metavar="TEXT", help="with --all: only flags whose keys start so")
     parser.add_argument("--type", choices=[kind.value for kind in FlagType], help="ask for this type, as a getter does")

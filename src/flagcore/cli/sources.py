@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Opened", "add_cache", "add_path", "find_path", "load_authored", "open_flags", "start_engine"]
 
-CANDIDATES = ("flags", "flags.fcs", "flags.yaml", "flags.yml", "flags.json", "flags.toml")
+AUTHORED = ("flags", "flags.yaml", "flags.yml", "flags.json", "flags.toml")
+COMPILED = ("flags.fcs",)  # comes last: it may be older than what it was made from
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:
@@ -35,21 +36,24 @@ def add_path(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--flags", metavar="PATH", help="file, directory or compiled file (.fcs) with the flags")
 
 
-def find_path(given: str | None) -> str:
+def find_path(given: str | None, *, authored: bool = False) -> str:
     """Return the path of the flags: the given one, else the configured source, else the usual name that is there.
+
+    With ``authored`` no compiled file is looked for.
 
     Raises:
         UsageError: nothing is given and nothing found, or nothing is at the given place.
     """
     path = given or read_settings({}).source
+    hint = "name a file or directory, or set FLAGCORE_SOURCE" if given is None else None
     if path is None:
-        path = next((name for name in CANDIDATES if os.path.exists(name)), None)
+        path = next((name for name in AUTHORED + (() if authored else COMPILED) if os.path.exists(name)), None)
     if path is None:
-        raise UsageError("no flags found here", "name a file or directory, or set FLAGCORE_SOURCE")
+        raise UsageError("no flags found here", hint)
     if "://" in path:
         raise UsageError(f"{path}: the command works on files", "name a file or directory with --flags")
     if not os.path.exists(path):
-        raise UsageError(f"{path}: there is no such file or directory")
+        raise UsageError(f"{path}: there is no such file or directory", hint)
     return path
 
 

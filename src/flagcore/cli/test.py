@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     now = read_time(arguments.at)
     outcomes: list[Outcome] = []
-    for path in [find_path(path) for path in arguments.paths or (None,)]:
+    for path in [find_path(path, authored=True) for path in arguments.paths or (None,)]:
         flag_set = load_authored(path).flag_set
         outcomes.extend(run_scenarios(flag_set, select=arguments.flag, now=now, progress=progress("running test")))
     if arguments.flag and not outcomes:

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    paths = [find_path(path) for path in arguments.paths or (None,)]
+    paths = [find_path(path, authored=True) for path in arguments.paths or (None,)]
     results = [check(path) for path in paths]
     if arguments.json or arguments.format == "json":
         write_json({"sets": [_plain(result) for result in results]})
