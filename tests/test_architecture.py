@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.support.processes import python
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "flagcore"
@@ -185,10 +185,10 @@ def loaded_modules(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     folder = tmp_path_factory.mktemp("wall")
     authored, compiled = folder / "flags.json", folder / "flags.fcs"
     authored.write_text(FLAGS)
-    subprocess.run(
-        [sys.executable, "-m", "flagcore", "compile", authored, "-o", compiled], check=True, capture_output=True
-    )
-    run = subprocess.run([sys.executable, "-c", EVALUATING, compiled], check=True, capture_output=True, text=True)
+    made = python("-m", "flagcore", "compile", authored, "-o", compiled)
+    assert made.returncode == 0, made.stderr
+    run = python("-c", EVALUATING, compiled)
+    assert run.returncode == 0, run.stderr
     return frozenset(run.stdout.split())
 
 

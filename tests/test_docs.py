@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from flagcore.errors import FlagSetError
 from flagcore.model import load, loads, parse_expression
 from flagcore.testing.scenarios import run_scenarios
+from tests.support.processes import python
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -91,9 +90,8 @@ def test_the_quickstart_is_the_readme():
 
 def test_the_quickstart_prints_what_it_says():
     """The quickstart runs from the project's root and prints what its comments promise."""
-    run = subprocess.run(
-        [sys.executable, "examples/quickstart.py"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    run = python("examples/quickstart.py", cwd=ROOT)
+    assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert lines[:2] == ["True", "on TARGETING_MATCH staff"]
     assert lines[-1] == "False"
