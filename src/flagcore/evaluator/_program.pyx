@@ -6,6 +6,7 @@ policy, whole.
 """
 
 from collections.abc import Mapping
+from operator import index as index_of
 from types import MappingProxyType
 
 import msgspec
@@ -439,6 +440,7 @@ host_first_answer = first_answer
 
 
 @cython.final
+@cython.no_gc_clear
 cdef class ProgramSet:
     def __dealloc__(self):
         PyMem_Free(self.table.entries)
@@ -661,6 +663,7 @@ cdef object opened(object context):
 
 
 @cython.final
+@cython.no_gc_clear
 cdef class Context:
     def __dealloc__(self):
         scratch_free(self.scratch)
@@ -692,6 +695,7 @@ cdef class Context:
 # ---- the evaluator ---------------------------------------------------------------------------------------------------
 
 
+@cython.no_gc_clear
 cdef class Evaluator:
     def __cinit__(self, *, clock, static_context=None, on_unknown=None):
         self.slots = SlotTable()
@@ -742,6 +746,8 @@ cdef class Evaluator:
 
     def evaluate(self, flag_key, default_value, evaluation_context=None, at=None):
         """Return details of a flag of any type, at a time given in microseconds since 1970 UTC or now."""
+        if at is not None:
+            at = index_of(at)
         return self.answer(flag_key, default_value, evaluation_context, ANY_TYPE, 1, at)
 
     def _peek(self, flag_key, default_value, evaluation_context, at):
@@ -1014,6 +1020,7 @@ cdef object answer_of(const Flag *flag, uint32_t outcome, object default, int as
 
 
 @cython.final
+@cython.no_gc_clear
 cdef class Probes:
     def __dealloc__(self):
         scratch_free(self.scratch)
@@ -1073,6 +1080,7 @@ def waiting_time(uint64_t r):
 
 
 @cython.final
+@cython.no_gc_clear
 cdef class FlagHandle:
     def value(self, default_value=None, evaluation_context=None):
         """Return the flag's value, of whatever type it has; the default value as a getter would."""
@@ -1107,6 +1115,7 @@ cdef class FlagHandle:
 
 
 @cython.final
+@cython.no_gc_clear  # host.h reads it without looking: other links of a cycle are cut
 cdef class Evaluations:
     def __dealloc__(self):
         PyMem_Free(self.outcomes)

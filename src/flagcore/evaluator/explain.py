@@ -150,13 +150,13 @@ class _Steps:
 
     def find(self) -> dict[str, Any]:
         key, details = self._details.flag_key, self._details
-        encoded = self._engine._current.debug.get(key)
         if details.error_code is not None and details.variant is None and details.error_code != "TARGETING_KEY_MISSING":
             return {"note": "the flag was not evaluated"}
         if details.flag_metadata.get(OVERRIDE) is True:
             return {"note": "an override in this process decides"}
         if details.reason == "DISABLED":
             return {"note": "the flag is disabled"}
+        encoded = self._engine._current.debug.get(key)
         if encoded is None:
             return {"note": "there is no debug information: the flags were compiled without it"}
         try:

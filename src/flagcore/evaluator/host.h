@@ -18,7 +18,7 @@
 #define HOST_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define HOST_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-enum { LOCAL_SLOTS = 64, LOCAL_MEMOS = 64 }; /* programs within both are walked on the C stack */
+enum { LOCAL_SLOTS = 32, LOCAL_MEMOS = 32 }; /* programs within both are walked on the C stack: 1.6 kB of it */
 enum { MAX_DIGITS = 4300 };                  /* of an integer that is a subject (bucketing.md 2.1) */
 
 /* ---- what the engine knows -------------------------------------------------------------------------------------- */
