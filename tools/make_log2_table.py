@@ -1,4 +1,4 @@
-"""Writes src/flagcore/kernel/log2_table.h: the 513 numbers of specs/bucketing.md 2.7, computed with integers.
+"""Writes src/flagcore/kernel/log2_table.h: the 513 numbers of docs/design/bucketing.md 2.7, computed with integers.
 
 python tools/make_log2_table.py [FILE]
 """
@@ -13,7 +13,7 @@ from flagcore.bucketing import log2_table
 
 TARGET = Path(__file__).parents[1] / "src/flagcore/kernel/log2_table.h"
 HEAD = """\
-/* round(2^36 * log2(1 + j / 512)), j = 0..512 (specs/bucketing.md 2.7). Written by tools/make_log2_table.py; a test holds
+/* round(2^36 * log2(1 + j / 512)), j = 0..512 (docs/design/bucketing.md 2.7). Written by tools/make_log2_table.py; a test holds
  * its sha256. 4 kB, of which a race touches three neighbours for each contestant. */
 #ifndef FLAGCORE_LOG2_TABLE_H
 #define FLAGCORE_LOG2_TABLE_H

@@ -81,7 +81,7 @@ class SnapshotError(FlagcoreError):
 
 
 class TargetingKeyMissingError(FlagcoreError):
-    """A value that cannot be bucketed (specs/bucketing.md 2.1) where a subject is needed."""
+    """A value that cannot be bucketed (docs/design/bucketing.md 2.1) where a subject is needed."""
 
     code = ErrorCode.TARGETING_KEY_MISSING
 

@@ -74,7 +74,7 @@ class ErrorCode(StrEnum):
 
 
 class ProviderStatus(StrEnum):
-    """How a client stands to its source (DESIGN.md section 2)."""
+    """How a client stands to its source (docs/design/design.md section 2)."""
 
     NOT_READY = "NOT_READY"
     READY = "READY"

@@ -1,4 +1,4 @@
-"""What compiled programs hold for every flag (specs/compiler.md section 7), judged by walking their bytes in Python."""
+"""What compiled programs hold for every flag (docs/design/compiler.md section 7), judged by walking their bytes in Python."""
 
 from __future__ import annotations
 

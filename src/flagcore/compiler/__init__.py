@@ -1,4 +1,4 @@
-"""Authored flags to programs (specs/compiler.md): pure functions of their input; nothing is opened, no clock is read.
+"""Authored flags to programs (docs/design/compiler.md): pure functions of their input; nothing is opened, no clock is read.
 
 The stages, in order: ``atoms`` and ``views`` (tests to classes), ``lower`` and ``formula`` (Kleene logic to two-valued
 formulas), ``plan`` (a flag as rows and leaves), ``graph`` and ``simplify`` (rows to a decision graph), ``select``

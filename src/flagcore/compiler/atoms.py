@@ -1,4 +1,4 @@
-"""Read a test: one attribute, operator and constant to parts of views (specs/compiler.md sections 1 and 2).
+"""Read a test: one attribute, operator and constant to parts of views (docs/design/compiler.md sections 1 and 2).
 
 A test is true when any of its parts is. Its parts are grouped by the kind of value that they look at, because a list
 of mixed kinds is one test: false when a kind occurs and no part of it holds, unknown when no kind occurs.

@@ -2,7 +2,7 @@
 
 A formula is a number: 0 false, 1 true, else an index into the store. With each formula are kept the views that it
 looks at, its *projection* on each view (classes under which it can still be true; a view that is absent restricts
-nothing), its *weight* (runs of its literals, which is the size of the source) and its depth. specs/compiler.md section 2.
+nothing), its *weight* (runs of its literals, which is the size of the source) and its depth. docs/design/compiler.md section 2.
 """
 
 from __future__ import annotations

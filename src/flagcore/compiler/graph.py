@@ -1,6 +1,6 @@
 """Ordered rows to a decision graph: switches while a strict credit pays, an ordered chain of tests for the rest.
 
-specs/compiler.md section 3. ``build`` gets a list of rows in order, the last of which is always true, and the credit
+docs/design/compiler.md section 3. ``build`` gets a list of rows in order, the last of which is always true, and the credit
 that it may spend on copying rows into the children of switches. Every choice only steers; each node's answer is the
 first true row of its list under every vector of classes that leads to it.
 """

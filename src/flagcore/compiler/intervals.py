@@ -1,6 +1,6 @@
 """Sets of classes as sorted, disjoint, half-open runs in one flat tuple: ``(lo, hi, lo, hi, ...)``.
 
-Every test of every operator becomes such a set (specs/compiler.md section 1). Touching runs are joined, so equal sets
+Every test of every operator becomes such a set (docs/design/compiler.md section 1). Touching runs are joined, so equal sets
 are equal tuples.
 """
 

@@ -1,4 +1,4 @@
-"""Conditions, windows and gates to two-valued formulas: Kleene logic ends here (specs/compiler.md section 2).
+"""Conditions, windows and gates to two-valued formulas: Kleene logic ends here (docs/design/compiler.md section 2).
 
 At the top only *true* matters, so every tree is lowered with a mode: is it true, is it false, is it not true, is it
 not false? Negation changes the mode, ``all`` and ``any`` become conjunction or disjunction, and a test becomes sets of

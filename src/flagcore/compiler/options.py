@@ -8,7 +8,7 @@ __all__ = ["Options"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """Budgets (specs/compiler.md sections 3 and 5)."""
+    """Budgets (docs/design/compiler.md sections 3 and 5)."""
 
     credit_factor: int = 4  # K: replicated rows may weigh K times the source
     small: int = 64  # up to so many rows, a switch is weighed against the plain chain

@@ -1,4 +1,4 @@
-"""Views: a value of an attribute to a small integer class (specs/compiler.md section 1).
+"""Views: a value of an attribute to a small integer class (docs/design/compiler.md section 1).
 
 Class 0 is missing or null, 1 the wrong type, 2 and up are values. A view first collects the constants of all tests of
 its flag, then is frozen: the constants get their order, and each test its set of classes. Constants are kept in the

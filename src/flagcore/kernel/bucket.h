@@ -1,4 +1,4 @@
-/* Buckets and splits (specs/bucketing.md 2.1 to 2.7): subject bytes, mix64, expo, gates and the weighted race.
+/* Buckets and splits (docs/design/bucketing.md 2.1 to 2.7): subject bytes, mix64, expo, gates and the weighted race.
  *
  * Unsigned integers only. No 128-bit type either, which some targets emulate by calls: a product of up to 96 bits is
  * kept as its upper 64 and its lower 32 bits.

@@ -404,7 +404,7 @@ FC_PUBLIC FcResult fc_walk_filled(const FcProgram *program, FcFrame *frame);
  * *result is complete, else the program slot to fill (value and have bit) before calling again. */
 FC_PUBLIC uint32_t fc_walk_resume(const FcProgram *program, uint32_t *at, FcFrame *frame, FcResult *result);
 
-/* Bucketing (specs/bucketing.md), as the walk does it. */
+/* Bucketing (docs/design/bucketing.md), as the walk does it. */
 FC_PUBLIC uint64_t fc_hash(const uint8_t *bytes, size_t length, uint64_t seed); /* XXH64 */
 FC_PUBLIC uint64_t fc_mix(uint64_t x);                                          /* mix64, 2.3 */
 FC_PUBLIC uint64_t fc_expo(uint64_t r);                                         /* 2.7 */

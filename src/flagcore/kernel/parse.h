@@ -1,4 +1,4 @@
-/* Texts that are versions, times and addresses (specs/flag-format.md section 2, operator table). Every parser reads a
+/* Texts that are versions, times and addresses (docs/design/flag-format.md section 2, operator table). Every parser reads a
  * text once, from left to right, and says 0 for "not one". Texts are not terminated and may be hostile.
  */
 #ifndef FLAGCORE_PARSE_H
@@ -37,14 +37,14 @@ FC_INLINE int fc_packed_tells(uint64_t packed) {
 /* Digits without a leading zero, at most 2^64 - 1. */
 FC_INLINE int fc_parse_number(const uint8_t **at, const uint8_t *end, uint64_t *out) {
     const uint8_t *const start = *at, *p = start;
-    uint64_t number = 0;
+    uint64_t number = 0, before = 0;
     for (; p < end && fc_is_digit(*p); p++) {
-        const uint64_t digit = (uint64_t)(*p - '0');
-        if (number > (UINT64_MAX - digit) / 10) return 0;
-        number = number * 10 + digit;
+        before = number;
+        number = number * 10 + (uint64_t)(*p - '0');
     }
     *at = p;
     *out = number;
+    if (FC_UNLIKELY(p - start > 19) && (p - start > 20 || before > UINT64_MAX / 10 || number < before)) return 0;
     return p > start && (*start != '0' || p == start + 1);
 }
 

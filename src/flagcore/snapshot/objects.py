@@ -14,7 +14,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     epoch: int
     revision: int
-    programs: dict[str, bytes]  # flag key -> program bytes (specs/kernel.md)
+    programs: dict[str, bytes]  # flag key -> program bytes (docs/design/kernel.md)
     value_sets: dict[str, bytes] = {}  # object name -> value-set bytes; programs link to them by name
     debug: dict[str, bytes] = {}  # flag key -> encoded DebugFlag; may be stripped
 

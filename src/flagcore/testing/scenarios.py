@@ -1,4 +1,4 @@
-"""Run the tests that stand beside the rules (specs/flag-format.md section 5).
+"""Run the tests that stand beside the rules (docs/design/flag-format.md section 5).
 
 A plain case evaluates one context. A population evaluates ``population`` contexts that differ in the attribute
 ``by`` (the flag's ``bucket_by`` where it is left out): ``subject-0``, ``subject-1``, ... so that every run sees the
@@ -18,15 +18,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from flagcore.compiler import compile_flag_set
-from flagcore.engine import Engine, EvaluationDetails, Explanation
+from flagcore.engine import Engine, EvaluationDetails
 from flagcore.model import Flag, FlagSet, Scenario
 from flagcore.model.literals import parse_time
 from flagcore.model.tree import Path, flat_key
+
+if TYPE_CHECKING:
+    from flagcore.engine import Explanation
 
 __all__ = ["Outcome", "default_tolerance", "run_scenarios"]
 
