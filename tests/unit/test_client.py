@@ -8,13 +8,16 @@ import json
 import logging
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import flagcore
+from flagcore.compiler import compile_flag_set
+from flagcore.distribution.source import MemorySource, Source
 from flagcore.errors import FlagSetError, SettingsError
+from flagcore.model import build_flag_set
 from flagcore.telemetry.tracking import TrackingEvent, TrackingQueue
 from flagcore.testing import client_for_tests
 
@@ -320,3 +323,71 @@ def test_threads_ask_while_overrides_come_and_go(client: flagcore.Client) -> Non
     for thread in threads:
         thread.join()
     assert (wrong, client.get_integer_value("limit", -1)) == ([], 10)
+
+
+class Late(MemorySource):
+    """A source whose data come later."""
+
+    def __init__(self, engine: flagcore.Engine) -> None:
+        Source.__init__(self, engine)
+
+
+@pytest.fixture
+def late() -> Iterator[tuple[flagcore.Client, Callable[[], None]]]:
+    """Return a client without data, and the function that brings them from another thread."""
+    engine = flagcore.Engine()
+    source = Late(engine)
+    snapshot = compile_flag_set(build_flag_set({"schema": "flagcore/v1", "flags": FLAGS}).flag_set).snapshot
+    threads: list[threading.Thread] = []
+
+    def bring() -> None:
+        threads.append(threading.Thread(target=source.load, args=(snapshot,)))
+        threads[-1].start()
+
+    with flagcore.Client(engine, source) as client:
+        yield client, bring
+        for thread in threads:
+            thread.join()
+
+
+def test_waiting_for_data(late: tuple[flagcore.Client, Callable[[], None]]) -> None:
+    """``wait_ready`` ends when data come, and not before; without them at its timeout."""
+    client, bring = late
+    assert (client.wait_ready(0), client.wait_ready(0.01), client.get_boolean_value("on", False)) == (False,) * 3
+    bring()
+    assert client.wait_ready(30) is True
+    assert client.get_boolean_value("on", False) is True
+
+
+def test_awaiting_data(late: tuple[flagcore.Client, Callable[[], None]]) -> None:
+    """The awaitable twin lets the event loop go on, ends when data come, and at its timeout."""
+    client, bring = late
+
+    async def main() -> tuple[bool, bool]:
+        early = await client.wait_ready_async(0.01)
+        waiting = asyncio.create_task(client.wait_ready_async(30))
+        await asyncio.sleep(0)
+        bring()
+        return early, await waiting
+
+    assert asyncio.run(main()) == (False, True)
+
+
+def test_awaiting_ends_with_close(late: tuple[flagcore.Client, Callable[[], None]]) -> None:
+    """Nobody waits for a client that was closed."""
+    client, _ = late
+
+    async def main() -> bool:
+        waiting = asyncio.create_task(client.wait_ready_async())
+        await asyncio.sleep(0)
+        client.close()
+        return await waiting
+
+    assert asyncio.run(main()) is False
+
+
+def test_logging_that_raises_harms_no_evaluation(client: flagcore.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown flag gives the default value even if logging it raises."""
+    monkeypatch.setattr(logging.getLogger("flagcore"), "warning", lambda *_: 1 / 0)
+    assert client.get_boolean_value("nope", True) is True
+    assert client.get_boolean_details("nope", True).error_code == "FLAG_NOT_FOUND"

@@ -95,7 +95,7 @@ class Source:
             self._closed = final
             previous, self.state = self.state, state
             self._changed.notify_all()
-        if previous.status is not state.status:
+        if previous.status is not state.status or final:  # who waits for data must hear of the end, too
             _tell(self._status_listeners, state.status)
 
     def _announce(self, changed: frozenset[str]) -> None:
