@@ -99,6 +99,16 @@ def test_the_quickstart_prints_what_it_says():
     assert run.stderr == ""
 
 
+def test_the_readme_shows_what_the_command_prints():
+    """Each command shown with its output in the README prints exactly that."""
+    shown = [match[2] for match in FENCE.finditer((ROOT / "README.md").read_text()) if match[1] == "console"]
+    assert shown
+    for text in shown:
+        command, _, output = text.partition("\n")
+        run = python("-m", *command.removeprefix("$ ").split(), cwd=ROOT)
+        assert run.stdout == output
+
+
 def test_the_shop_is_sound():
     """The example shop has no problem, not even a warning, at least 25 flags of every type and purpose, and passes its tests."""
     loaded = load(ROOT / "examples" / "shop")
