@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned int seed);
@@ -169,6 +169,15 @@ static FcResult walk_local(const FcProgram *program, const FcHeader *header, con
     return result;
 }
 
+static FcResult walk_small(const FcProgram *program, const FcHeader *header, const Context *context) {
+    Frame frame = new_frame(header->slot_count, header->memo_count, 1);
+    Host host = {context, header->slot_count, {0}};
+    const FcResult result = fc_walk_small_inline(program, &frame.frame, fetch, &host);
+    check(header, result);
+    free_frame(&frame);
+    return result;
+}
+
 static FcResult walk_filled(const FcProgram *program, const FcHeader *header, const Context *context) {
     Frame frame = new_frame(header->slot_count, header->memo_count, 1);
     for (uint32_t i = 0; i < header->slot_count; i++) frame.frame.values[i] = context->values[i];
@@ -218,6 +227,7 @@ static void walk_once(const uint8_t *bytes, const FcHeader *header) {
     same(local, walk_filled(&program, header, &context));
     same(local, walk_resuming(&program, header, &context));
     if (!program.has_requires) same(local, wide);
+    if (!program.has_requires) same(local, walk_small(&program, header, &context));
     release(&context);
     free(slots);
     free(links);

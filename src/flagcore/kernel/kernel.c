@@ -56,11 +56,11 @@ uint32_t fc_walk_resume(const FcProgram *program, uint32_t *at, FcFrame *frame, 
         while (!(exit & FC_LEAF) && program->nodes[exit].op == FC_OP_REQUIRES) exit = program->nodes[exit].on_false;
         const uint32_t slot = slot_at(program, exit);
         *at = exit;
-        if (slot != FC_NONE && !fc_is_fetched(frame, slot)) return slot;
+        if (slot != FC_NONE && !(frame->have[slot >> 6] & fc_have_bit(slot))) return slot;
         if (exit & FC_LEAF) break;
         exit = fc_step(program, frame, &program->nodes[exit], &frame->values[slot]);
     }
-    *result = fc_finish(program, frame, exit, FC_FORM_FILLED, NULL, NULL);
+    *result = fc_finish(program, frame, exit, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
     return FC_NONE;
 }
 

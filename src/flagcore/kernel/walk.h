@@ -1,8 +1,9 @@
 /* The walk: from a program's entry to a leaf, one node a step.
  *
  * Static inline, so that a host in the same translation unit gets its fetch inlined; kernel.c instantiates the public
- * functions from here. Forms: local (values by program slot), wide (by evaluation slot, with prerequisites), filled (local,
- * every slot fetched already), resumable (local, stops where a slot is wanted).
+ * functions from here. Forms: local (values by program slot), small (local, up to 64 slots: which are fetched is kept in a
+ * register), wide (by evaluation slot, with prerequisites), filled (local, every slot fetched already), resumable (local,
+ * stops where a slot is wanted).
  *
  * SAFETY: fc_verify has proved every index, offset, table, automaton and memo word of the program, and that exits point
  * forward; so nothing is checked here and every walk ends.
@@ -16,7 +17,9 @@
 #include "bucket.h"
 #include "views.h"
 
-enum { FC_FORM_LOCAL, FC_FORM_WIDE, FC_FORM_FILLED };
+enum { FC_FORM_LOCAL, FC_FORM_SMALL, FC_FORM_WIDE, FC_FORM_FILLED };
+
+#define FC_SMALL_SLOTS 64u
 
 /* ---- parts of a program ------------------------------------------------------------------------------------------- */
 
@@ -227,17 +230,31 @@ FC_INLINE uint32_t fc_place(const FcProgram *program, uint32_t slot, int form) {
     return form == FC_FORM_WIDE ? program->slots[slot] : slot;
 }
 
-FC_INLINE int fc_is_fetched(const FcFrame *frame, uint32_t place) {
-    return (int)(frame->have[place >> 6] >> (place & 63) & 1);
+/* The word of `have` that knows of a place, and its bit. */
+FC_INLINE uint64_t *fc_have_word(uint64_t *have, uint32_t place, int form) {
+    return form == FC_FORM_SMALL ? have : have + (place >> 6);
 }
 
+FC_INLINE uint64_t fc_have_bit(uint32_t place) {
+    return UINT64_C(1) << (place & 63);
+}
+
+typedef struct { /* whom a walk asks for values; its parts are constants where a walk is inlined */
+    uint64_t *have; /* frame->have, or a word of the walk's own */
+    FcFetch fetch;
+    void *host;
+    int form; /* FC_FORM_* */
+} FcSource;
+
 /* The value of a program's slot, fetched on first need. */
-FC_INLINE FcValue *fc_value_of(const FcProgram *program, FcFrame *frame, uint32_t slot, int form, FcFetch fetch, void *host) {
-    const uint32_t place = fc_place(program, slot, form);
+FC_INLINE FcValue *fc_value_of(const FcProgram *program, const FcFrame *frame, uint32_t slot, FcSource source) {
+    const uint32_t place = fc_place(program, slot, source.form);
     FcValue *const value = &frame->values[place];
-    if (form != FC_FORM_FILLED && !fc_is_fetched(frame, place)) {
-        fetch(host, place, value);
-        frame->have[place >> 6] |= UINT64_C(1) << (place & 63);
+    if (source.form == FC_FORM_FILLED) return value;
+    uint64_t *const have = fc_have_word(source.have, place, source.form);
+    if (!(*have & fc_have_bit(place))) {
+        source.fetch(source.host, place, value);
+        *have |= fc_have_bit(place);
     }
     return value;
 }
@@ -253,40 +270,40 @@ FC_INLINE FcResult fc_split(const FcProgram *program, FcFrame *frame, uint32_t l
     return (FcResult){leaf_index, leaf->outcome + winner, contestants[winner].variant};
 }
 
-FC_INLINE FcResult fc_finish(const FcProgram *program, FcFrame *frame, uint32_t exit, int form, FcFetch fetch, void *host) {
+FC_INLINE FcResult fc_finish(const FcProgram *program, FcFrame *frame, uint32_t exit, FcSource source) {
     const uint32_t index = exit & ~FC_LEAF;
     const FcLeaf *const leaf = &program->leaves[index];
     if (leaf->kind == FC_LEAF_SPLIT)
-        return fc_split(program, frame, index, fc_value_of(program, frame, leaf->slot, form, fetch, host));
+        return fc_split(program, frame, index, fc_value_of(program, frame, leaf->slot, source));
     return (FcResult){index, leaf->outcome, leaf->kind == FC_LEAF_VARIANT ? leaf->variant : FC_NONE};
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------------------------------------- */
 
-/* From a node behind the prerequisites to a leaf. */
-FC_INLINE uint32_t fc_run(const FcProgram *program, FcFrame *frame, uint32_t at, int form, FcFetch fetch, void *host) {
-    if (program->memo_count) fc_forget(program, frame);
-    do {
+/* From the entry, or the node behind the prerequisites, to the result. */
+FC_INLINE FcResult fc_run(const FcProgram *program, FcFrame *frame, uint32_t at, FcSource source) {
+    if (FC_UNLIKELY(program->memo_count)) fc_forget(program, frame);
+    while (!(at & FC_LEAF)) {
         const FcNode *const node = &program->nodes[at];
-        at = fc_step(program, frame, node, fc_value_of(program, frame, node->slot, form, fetch, host));
-    } while (!(at & FC_LEAF));
-    return at;
+        at = fc_step(program, frame, node, fc_value_of(program, frame, node->slot, source));
+    }
+    return fc_finish(program, frame, at, source);
 }
 
 /* Walk a program that names no prerequisites; values by program slot. */
 FC_INLINE FcResult fc_walk_local_inline(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
-    uint32_t at = program->entry;
-    if (!(at & FC_LEAF)) at = fc_run(program, frame, at, FC_FORM_LOCAL, fetch, host);
-    else if (program->memo_count) fc_forget(program, frame); /* a split as the whole program may have one */
-    return fc_finish(program, frame, at, FC_FORM_LOCAL, fetch, host);
+    return fc_run(program, frame, program->entry, (FcSource){frame->have, fetch, host, FC_FORM_LOCAL});
+}
+
+/* The same for programs of at most FC_SMALL_SLOTS slots, nothing fetched before; frame->have is not used. */
+FC_INLINE FcResult fc_walk_small_inline(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
+    uint64_t have = 0;
+    return fc_run(program, frame, program->entry, (FcSource){&have, fetch, host, FC_FORM_SMALL});
 }
 
 /* The same with every slot fetched. */
 FC_INLINE FcResult fc_walk_filled_inline(const FcProgram *program, FcFrame *frame) {
-    uint32_t at = program->entry;
-    if (!(at & FC_LEAF)) at = fc_run(program, frame, at, FC_FORM_FILLED, NULL, NULL);
-    else if (program->memo_count) fc_forget(program, frame);
-    return fc_finish(program, frame, at, FC_FORM_FILLED, NULL, NULL);
+    return fc_run(program, frame, program->entry, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
 }
 
 /* ---- prerequisites ---------------------------------------------------------------------------------------------------------------- */
@@ -338,9 +355,7 @@ FC_INLINE FcResult fc_walk_wide_inline(const FcProgram *program, FcFrame *frame,
                 continue;
             }
         }
-        if (!(at & FC_LEAF)) at = fc_run(program, frame, at, FC_FORM_WIDE, fetch, host);
-        else if (program->memo_count) fc_forget(program, frame);
-        const FcResult result = fc_finish(program, frame, at, FC_FORM_WIDE, fetch, host);
+        const FcResult result = fc_run(program, frame, at, (FcSource){frame->have, fetch, host, FC_FORM_WIDE});
         if (depth == 0) return result;
         frame->outcomes[program->outcome_slot] = fc_outcome_of(program, result);
         program = stack[--depth].program;
