@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 
 import pytest
+import re2
 
 from flagcore.model import PatternError
 from flagcore.model.regex import MAX_LENGTH, parse_pattern
@@ -40,6 +42,7 @@ def one(text: str) -> Ranges:
         (r"\Aa\z", Sequence((Assertion("begin"), one("a"), Assertion("end")))),
         (r"\b\B", Sequence((Assertion("word"), Assertion("not_word")))),
         ("(?m)^$", Sequence((Assertion("line_begin"), Assertion("line_end")))),
+        ("a(?i)*b", Sequence((Repeat(one("a"), 0, None), Ranges(((66, 66), (98, 98)))))),
         ("(?i)K", Ranges(((75, 75), (107, 107)))),
         ("(?i)ß", one("ß")),
         ("(a(?i)b)c", Sequence((Sequence((one("a"), Ranges(((66, 66), (98, 98))))), one("c")))),
@@ -119,6 +122,7 @@ def test_trees(text: str, tree: Pattern):
         ("*a", 0, "nothing to repeat"),
         ("(|*)", 2, "nothing to repeat"),
         ("(?i)*", 4, "nothing to repeat"),
+        ("[[:a]:]", 1, "not known"),
         ("a**", 2, "nothing to repeat"),
         ("a*+", 2, "nothing to repeat"),
         ("a{2}{3}", 4, "nothing to repeat"),
@@ -169,3 +173,31 @@ def test_hostile_patterns(text: str):
     """Depth and length end in a tree or a PatternError, never in a RecursionError."""
     with contextlib.suppress(PatternError):
         parse_pattern(text)
+
+
+PIECES = [*"abAB()[]{}|*+?^$.\\-,012:<>QEdDwWsSbBAzxinms!=# _~é", "(?i)", "(?s)", "(?m)", "(?:", "(?P<n>", r"\d", r"\b", "[^",
+          "[[:alpha:]]", "[:", ":]", "{2}", "{2,3}", "{,2}", r"\x41", r"\x{41}", r"\Q", r"\E", r"\1", r"\07", "[a-z]"]  # fmt: skip
+OURS_ONLY = ("flags are written only", "nothing to repeat", "Unicode")
+"""Reasons that RE2 does not share: flags in groups, a repetition after flags after a repetition, Unicode classes."""
+
+
+def test_same_verdict_as_re2():
+    """On random patterns RE2 and we accept and refuse the same, apart from what the format leaves out on purpose."""
+    options = re2.Options()
+    options.log_errors = False
+    chance = random.Random(2026)
+    accepted = 0
+    for _ in range(20_000):
+        text = "".join(chance.choice(PIECES) for _ in range(chance.randint(1, 7)))
+        try:
+            parse_pattern(text)
+            refusal = None
+        except PatternError as error:
+            refusal = error.reason
+        try:
+            re2.compile(text, options=options)
+            assert refusal is None or refusal.startswith(OURS_ONLY), text
+            accepted += 1
+        except re2.error:
+            assert refusal is not None, text
+    assert accepted > 5_000

@@ -44,7 +44,6 @@ _GROUP_NAME = re.compile(r"\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>")
 _FLAGS = re.compile(r"\(\?([A-Za-z-]*)([:)])")
 _HEX = re.compile(r"x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,8})\})")
 _OCTAL = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}")
-_POSIX = re.compile(r"\[:(\^?)([A-Za-z]*):\]")
 _CONTROL = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
 _EVERYTHING: RangeSet = negate(())
 _NOT_NEWLINE: RangeSet = negate(((10, 10),))
@@ -196,7 +195,6 @@ class _Parser:
         if match[1] not in ("i", "s", "m") or match[2] != ")":
             self._fail("flags are written only as (?i), (?s) or (?m)", hint=_flag_hint(match[1]))
         self.flags |= {match[1]}
-        self.stack[-1].repeatable = False
         self.at = match.end()
 
     def _close(self) -> None:
@@ -320,8 +318,8 @@ class _Parser:
 
     def _class_item(self) -> RangeSet:
         text = self.text
-        if match := _POSIX.match(text, self.at):
-            return self._posix_class(match)
+        if text.startswith("[:", self.at) and (end := text.find(":]", self.at + 2)) >= 0:
+            return self._posix_class(end)
         if text[self.at] == "\\" and text[self.at + 1 : self.at + 2] in PERL_CLASSES:
             self.at += 2
             return PERL_CLASSES[text[self.at - 1]]
@@ -334,13 +332,16 @@ class _Parser:
             self._fail(f"the range {text[start : self.at]} is in the wrong order", start)
         return ((low, high),)
 
-    def _posix_class(self, match: re.Match[str]) -> RangeSet:
-        ranges = POSIX_CLASSES.get(match[2])
+    def _posix_class(self, end: int) -> RangeSet:
+        text = self.text[self.at + 2 : end]
+        name = text.removeprefix("^")
+        ranges = POSIX_CLASSES.get(name)
         if ranges is None:
-            meant = nearest(match[2], POSIX_CLASSES)
-            self._fail(f"the class {match[0]} is not known", hint=f"did you mean [:{meant}:]?" if meant else None)
-        self.at = match.end()
-        return negate(ranges) if match[1] else ranges
+            meant = nearest(name, POSIX_CLASSES)
+            hint = f"did you mean [:{meant}:]?" if meant else None
+            self._fail(f"the class [:{text[:32]}:] is not known", hint=hint)
+        self.at = end + 2
+        return ranges if name == text else negate(ranges)
 
     def _class_character(self) -> int:
         if self.text[self.at] == "\\":
