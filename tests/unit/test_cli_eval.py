@@ -163,8 +163,19 @@ def test_wrong_usage(command: Command, words: list[str], message: str) -> None:
 
 @pytest.mark.parametrize("word", ["x=\ud800", "\ud800", "a=\x00", "\U0001f600=1", "x" * 100_000])
 def test_odd_words_do_no_harm(command: Command, word: str) -> None:
-    """Lone surrogates, control characters and very long words are data like any other."""
-    assert command("eval", "flags.json", "search.limit", word).code in (0, 2)
+    """Lone surrogates, control characters and very long words are data, or wrong usage, like any other."""
+    code, _, err = command("eval", "flags.json", "search.limit", word)
+    assert code == (0 if "=" in word else 2)
+    assert "bug" not in err
+
+
+@pytest.mark.parametrize("words", [["--json"], []])
+@pytest.mark.parametrize("key", ["\udcff", "a\x00b", "\U0001f600", "x" * 10_000])
+def test_odd_flag_keys_do_no_harm(command: Command, key: str, words: list[str]) -> None:
+    """A flag key that no flag can have is an unknown flag, and can be printed."""
+    code, out, err = command("eval", "flags.json", key, *words)
+    assert (code, err) == (1, "")
+    assert "FLAG_NOT_FOUND" in out
 
 
 def test_explain(command: Command) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,9 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line and return its exit code. Nothing but a bug leaves a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show is shown as \\u....
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments or os.environ.get("FLAGCORE_DEBUG_CLI") == "1"
     try:
         return _run(arguments)

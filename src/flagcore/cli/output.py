@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 import msgspec
 
@@ -31,22 +31,22 @@ class Style:
 
 def write_json(data: object, stream: TextIO | None = None) -> None:
     """Write ``data`` as indented JSON and a line end."""
-    text = msgspec.json.format(msgspec.json.encode(data, enc_hook=_plain), indent=2).decode()
-    print(text, file=stream or sys.stdout)
+    print(_json(data, 2), file=stream or sys.stdout)
 
 
 def short_json(value: object) -> str:
-    """Return a value on one line, as JSON; its ``repr`` where JSON has no word for it."""
+    """Return a value on one line, as JSON."""
+    return _json(value, 0)
+
+
+def _json(value: object, indent: int) -> str:
     try:
-        return msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=0).decode()
-    except (TypeError, ValueError, RecursionError):
-        return repr(value)
+        return msgspec.json.format(msgspec.json.encode(value), indent=indent).decode()
+    except (UnicodeEncodeError, OverflowError, RecursionError, TypeError):
+        # lone surrogates, numbers beyond 64 bits, unknown objects: slower, but has an answer for everything
+        import json
 
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "keys") and hasattr(value, "__getitem__"):
-        return dict(value)
-    raise TypeError(f"no JSON for {type(value).__name__}")
+        return json.dumps(msgspec.to_builtins(value, enc_hook=repr), indent=indent or None)
 
 
 def print_problems(problems: Iterable[Problem], stream: TextIO | None = None) -> None:
