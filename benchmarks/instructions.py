@@ -1,7 +1,7 @@
 """Instructions inside one call, counted by callgrind: ``python -m benchmarks.instructions [--json]``.
 
 Counts are equal in repeated runs of the same build (PYTHONHASHSEED is fixed), whatever else the machine does. Collection is
-switched on only inside the getter (or the floor's method), so the interpreter's own loop does not count.
+switched on only inside the getter (or a floor's method), so the interpreter's own loop does not count.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from pathlib import Path
 
 GOALS = {"W1": 190, "W2": 440, "W3": 490, "W4": 3100}  # docs/design/design.md section 5
 CALLS = 2000
-GETTER = "__pyx_pw_*get_boolean_value"
-FLOOR = "floor_call"
+GETTER = "host_get_boolean_value"
+FLOORS = {"F": "__pyx_pw_*call", "bare": "bare_call"}
 
 _CHILD = """
 import sys
-from benchmarks.floor import load_floor
+from benchmarks import floor
 name, calls = sys.argv[1], int(sys.argv[2])
-if name == "floor":
-    getter, key, contexts = load_floor(), "checkout.new", [{}]
+loads = {"F": floor.load_floor, "bare": floor.load_bare}
+if name in loads:
+    getter, key, contexts = loads[name](), "checkout.new", [{}]
 else:
     from benchmarks.engines import client_for
     from benchmarks.workloads import make
@@ -42,7 +43,7 @@ for i in range(calls):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Count W1 to W4 and the floor; exit 2 when valgrind is missing."""
+    """Count W1 to W4 and the floors; exit 2 when valgrind is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="W", default=[])
     parser.add_argument("--json", action="store_true")
@@ -50,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("valgrind") is None:
         print("valgrind is not installed: apt-get install valgrind", file=sys.stderr)
         return 2
-    counts = {name: count(name) for name in ["floor", *(options.workloads or GOALS)]}
+    counts = {name: count(name) for name in [*FLOORS, *(options.workloads or GOALS)]}
     print(json.dumps(counts, indent=1) if options.json else _table(counts))
     return 0
 
 
 def count(name: str) -> float:
-    """Return instructions a call inside the getter for workload ``name`` (``floor``: inside the trivial method).
+    """Return instructions a call inside the getter for workload ``name`` (``F``, ``bare``: inside a floor).
 
     Two runs of different lengths are subtracted, so that start-up and the first, slower calls do not count.
     """
@@ -66,7 +67,7 @@ def count(name: str) -> float:
 def _collect(name: str, calls: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
-        toggle = FLOOR if name == "floor" else GETTER
+        toggle = FLOORS.get(name, GETTER)
         command = ["valgrind", "--tool=callgrind", f"--toggle-collect={toggle}", f"--callgrind-out-file={out}"]
         child = [sys.executable, "-c", _CHILD, name, str(calls)]
         environment = {**os.environ, "PYTHONHASHSEED": "0"}

@@ -24,37 +24,36 @@ class Subject(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Medians over the rounds, nanoseconds an evaluation and ratio to the floor; ``mad`` is the ratio's median deviation."""
+    """Medians over the rounds: nanoseconds an evaluation, its ratio to each floor, and the first ratio's median deviation."""
 
     name: str
     nanoseconds: float
-    ratio: float
-    mad: float
+    ratios: tuple[float, ...]
+    deviation: float
 
 
-def measure(subjects: Sequence[Subject], floor: Subject, rounds: int) -> list[Measured]:
-    """Time every subject once a round, the floor before each of them, and return their medians.
+def measure(subjects: Sequence[Subject], floors: Sequence[Subject], rounds: int) -> list[Measured]:
+    """Time every subject once a round, the floors before each of them, and return their medians.
 
-    The floor is repeated through the run, so that a slow second of the machine slows both sides of a ratio.
+    The floors are repeated through the run, so that a slow second of the machine slows both sides of a ratio.
     """
-    spans: dict[str, list[float]] = {subject.name: [] for subject in subjects}
-    ratios: dict[str, list[float]] = {subject.name: [] for subject in subjects}
+    samples: dict[str, list[list[float]]] = {subject.name: [] for subject in subjects}
     with _no_collection():
-        for subject in (floor, *subjects):
+        for subject in (*floors, *subjects):
             _span(subject)
         for _ in range(rounds):
             for subject in subjects:
-                unit = _span(floor)
+                units = [_span(floor) for floor in floors]
                 span = _span(subject)
-                spans[subject.name].append(span)
-                ratios[subject.name].append(span / unit)
-    return [_summary(subject.name, spans[subject.name], ratios[subject.name]) for subject in subjects]
+                samples[subject.name].append([span, *(span / unit for unit in units)])
+    return [_summary(subject.name, samples[subject.name]) for subject in subjects]
 
 
-def _summary(name: str, spans: list[float], ratios: list[float]) -> Measured:
-    ratio = statistics.median(ratios)
-    mad = statistics.median(abs(each - ratio) for each in ratios)
-    return Measured(name, statistics.median(spans), ratio, mad)
+def _summary(name: str, samples: list[list[float]]) -> Measured:
+    spans, *ratios = zip(*samples, strict=True)
+    middles = tuple(statistics.median(each) for each in ratios)
+    deviation = statistics.median(abs(each - middles[0]) for each in ratios[0])
+    return Measured(name, statistics.median(spans), middles, deviation)
 
 
 def _span(subject: Subject) -> float:

@@ -1,4 +1,9 @@
-"""Builds and loads the floor: a C method called with three arguments, what no in-process call can beat."""
+"""The floors: what no in-process call can beat.
+
+``F`` is a method of a compiled class called with three arguments, as Cython makes one (60 instructions inside, by
+callgrind): the unit of docs/design/design.md section 5. The ``bare`` floor is the same written by hand against CPython's
+fast calls, without any unpacking of arguments (5 instructions): the strictest unit there is.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +11,55 @@ import importlib.machinery
 import importlib.util
 import shlex
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
-__all__ = ["load_floor"]
+__all__ = ["load_bare", "load_floor"]
 
-_SOURCE = Path(__file__).with_name("_floor.c")
-_BUILD = Path(__file__).parents[2] / "build" / "floor"
+Call = Callable[[object, object, object], object]
+
+_HERE = Path(__file__).parent
+_BUILD = _HERE.parents[1] / "build" / "floor"
 
 
-def load_floor() -> Callable[[object, object, object], object]:
-    """Return the bound C method ``call(key, default, context)``, built with the interpreter's own compiler when it is stale."""
-    target = _BUILD / f"_floor{sysconfig.get_config_var('EXT_SUFFIX')}"
-    if not target.exists() or target.stat().st_mtime < _SOURCE.stat().st_mtime:
-        _compile(target)
-    loader = importlib.machinery.ExtensionFileLoader("_floor", str(target))
-    spec = importlib.util.spec_from_file_location("_floor", target, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    call: Callable[[object, object, object], object] = module.Floor().call
+def load_floor() -> Call:
+    """Return F: the bound method ``call(key, default, context)`` of a Cython class, built when it is stale."""
+    call: Call = _module("_method", _HERE / "_method.pyx").Floor().call
     return call
 
 
-def _compile(target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+def load_bare() -> Call:
+    """Return the bare floor: the same as a hand-written C method of fast calls."""
+    call: Call = _module("_bare", _HERE / "_bare.c").Bare().call
+    return call
+
+
+def _module(name: str, source: Path) -> ModuleType:
+    target = _BUILD / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+        _BUILD.mkdir(parents=True, exist_ok=True)
+        _compile(_translated(source) if source.suffix == ".pyx" else source, target)
+    loader = importlib.machinery.ExtensionFileLoader(name, str(target))
+    spec = importlib.util.spec_from_file_location(name, target, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def _translated(source: Path) -> Path:
+    translated = _BUILD / f"{source.stem}.c"
+    subprocess.run([sys.executable, "-m", "cython", str(source), "-o", str(translated)], check=True)
+    return translated
+
+
+def _compile(source: Path, target: Path) -> None:
     compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
     include = sysconfig.get_paths()["include"]
-    shared = ["-bundle", "-undefined", "dynamic_lookup"] if sysconfig.get_platform().startswith("macosx") else ["-shared"]
-    subprocess.run([*compiler, "-O3", "-g", "-fPIC", *shared, f"-I{include}", str(_SOURCE), "-o", str(target)], check=True)
+    macos = sysconfig.get_platform().startswith("macosx")
+    shared = ["-bundle", "-undefined", "dynamic_lookup"] if macos else ["-shared"]
+    arguments = ["-O3", "-g", "-fPIC", "-w", *shared, f"-I{include}", str(source), "-o", str(target)]
+    subprocess.run([*compiler, *arguments], check=True)
