@@ -19,7 +19,7 @@ from flagcore.distribution.source import MemorySource, Source
 from flagcore.errors import FlagSetError, SettingsError
 from flagcore.model import build_flag_set
 from flagcore.telemetry.tracking import TrackingEvent, TrackingQueue
-from flagcore.testing import client_for_tests
+from flagcore.testing import client_for_tests, client_from_document
 
 FLAGS = {
     "on": {"type": "boolean", "default": "on"},
@@ -391,3 +391,27 @@ def test_logging_that_raises_harms_no_evaluation(client: flagcore.Client, monkey
     monkeypatch.setattr(logging.getLogger("flagcore"), "warning", lambda *_: 1 / 0)
     assert client.get_boolean_value("nope", True) is True
     assert client.get_boolean_details("nope", True).error_code == "FLAG_NOT_FOUND"
+
+
+def test_clients_for_tests() -> None:
+    """Clients in memory are made of flags, of a whole document, of a FlagSet, or of nothing; the time may be fixed."""
+    rule = {"id": "later", "between": ["2030-01-01T00:00:00Z", None], "serve": "on"}
+    flags = {"a": {"type": "boolean", "default": "off", "rules": [rule]}}
+    document = {"schema": "flagcore/v1", "flags": flags}
+    for made in (flags, document, build_flag_set(document).flag_set):
+        with client_for_tests(made, clock=lambda: 1_900_000_000_000_000) as client:
+            assert client.get_boolean_value("a", False) is True
+    with client_from_document(document) as client:
+        assert client.get_boolean_value("a", True) is False
+    with client_for_tests() as client:
+        assert client.get_boolean_details("a", True).error_code == "FLAG_NOT_FOUND"
+    with pytest.raises(FlagSetError):
+        client_for_tests({"a": {}})
+
+
+def test_the_testing_package_names_what_it_exports() -> None:
+    """Every exported name is there, and an unknown one is an AttributeError."""
+    import flagcore.testing
+
+    assert all(getattr(flagcore.testing, name) is not None for name in flagcore.testing.__all__)
+    assert not hasattr(flagcore.testing, "nothing")

@@ -527,3 +527,24 @@ def test_process_ends_without_close(tmp_path: Path) -> None:
     """
     result = run_script(script, path)
     assert (result.returncode, result.stdout, result.stderr) == (0, "True\n", "")
+
+
+def test_close_during_a_long_compilation(connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``close`` does not wait for a compilation: it is given up at the next flag."""
+    path = tmp_path / "flags.json"
+    path.write_text(document(a="off"))
+    client = connect(path)
+    (thread,) = followers()
+    compiling = threading.Event()
+
+    def endless(*_: object, progress: Callable[[int, int], None], **__: object) -> None:
+        while True:
+            compiling.set()
+            progress(0, 1)
+
+    monkeypatch.setattr("flagcore.compiler.compile_flag_set", endless)
+    path.write_text(document(a="on"))
+    assert compiling.wait(PATIENCE)
+    client.close()
+    thread.join(PATIENCE)
+    assert (thread.is_alive(), client.status, client.problems) == (False, "NOT_READY", ())
