@@ -6,8 +6,10 @@ happens between evaluations: loading, overrides, counters, the end.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,7 @@ class Engine(Evaluator):
         engine._tokens = 0
         engine._retired = {}
         engine._closed = False
+        _engines.add(engine)
         return engine
 
     _base: ProgramSet  # the revision without overrides
@@ -200,3 +203,22 @@ def _changed(before: ProgramSet, now: ProgramSet) -> frozenset[str]:
 def _add(counts: Counts, more: Counts) -> None:
     for what, count in more.items():
         counts[what] = counts.get(what, 0) + count
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_held: list[threading.RLock] = []
+
+
+def _before_fork() -> None:
+    """Let no child inherit half a swap, or a lock whose holder it does not have."""
+    for engine in sorted(_engines, key=id):
+        engine._lock.acquire()
+        _held.append(engine._lock)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

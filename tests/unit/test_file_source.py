@@ -516,6 +516,38 @@ def test_forks_during_reloads(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_forks_during_overrides(tmp_path: Path) -> None:
+    """Children forked while other threads push and pop overrides never hang: they override and close by themselves."""
+    path = tmp_path / "flags.json"
+    path.write_text(document(a="off"))
+    script = """
+        import os, sys, threading, flagcore
+        client = flagcore.connect(sys.argv[1])
+        stop = threading.Event()
+        def push():
+            while not stop.is_set():
+                with client.override({"a": True}):
+                    pass
+        threads = [threading.Thread(target=push) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for _ in range(50):
+            child = os.fork()
+            if not child:
+                with client.override({"a": True}):
+                    assert client.get_boolean_value("a", False) is True
+                client.close()
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.set()
+        for thread in threads:
+            thread.join()
+        client.close()
+    """
+    result = run_script(script, path)
+    assert result.returncode == 0, result.stderr
+
+
 def test_process_ends_without_close(tmp_path: Path) -> None:
     """A process that never closes its client ends cleanly."""
     path = tmp_path / "flags.json"

@@ -54,7 +54,6 @@ class FileSource(Source):
         self._files: Loadable = CompiledFile(place) if path.endswith(SUFFIX) else AuthoredFiles(place)
         self._place = place
         self._debounce, self._interval = debounce, poll_interval
-        self._swapping = threading.Lock()  # held by a fork as well, so that no child inherits half a swap
         self._stop = Stop(self._engine)
         self._thread: threading.Thread | None = None
         self._fingerprint: Fingerprint = {}
@@ -94,8 +93,7 @@ class FileSource(Source):
         return changed
 
     def _swap(self, snapshot: Snapshot) -> frozenset[str]:
-        with self._swapping:
-            return frozenset() if self._stop.is_set() else super()._swap(snapshot)
+        return frozenset() if self._stop.is_set() else super()._swap(snapshot)
 
     def _degraded(self) -> list[Problem]:
         """Return a problem for each flag that the engine refused and serves as it was before, or not at all."""
@@ -163,10 +161,8 @@ class FileSource(Source):
     # -- forks ------------------------------------------------------------------------------------------------------
 
     def _renew_after_fork(self) -> None:
-        """In a child: threads that held locks are not here, and the one that followed changes is not either."""
-        self._swapping = threading.Lock()
-        self._changed = threading.Condition()
-        if not self._stop.is_set():
+        super()._renew_after_fork()
+        if self._thread is not None and not self._stop.is_set():
             self._stop = Stop(self._engine)
             self._start_thread(FORK_SECONDS)
 
@@ -182,24 +178,6 @@ def _as_problem(error: Exception, path: str) -> Problem:
 
 
 _watching: weakref.WeakSet[FileSource] = weakref.WeakSet()
-_held: list[threading.Lock] = []
-
-
-def _before_fork() -> None:
-    for source in sorted(_watching, key=id):
-        source._swapping.acquire()
-        _held.append(source._swapping)
-
-
-def _after_fork() -> None:
-    while _held:
-        _held.pop().release()
-
-
-def _after_fork_in_child() -> None:
-    _held.clear()
-    for source in tuple(_watching):
-        source._renew_after_fork()
 
 
 def _end_all_threads() -> None:
@@ -209,4 +187,3 @@ def _end_all_threads() -> None:
 
 
 atexit.register(_end_all_threads)
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import weakref
@@ -44,6 +45,7 @@ class Source:
         self.state = SourceState()
         self._changed = threading.Condition()
         self._closed = False
+        _sources.add(self)
         self._change_listeners: list[Callable[[frozenset[str]], None]] = []
         self._status_listeners: list[Callable[[ProviderStatus], None]] = []
 
@@ -98,9 +100,24 @@ class Source:
         if previous.status is not state.status or final:  # who waits for data must hear of the end, too
             _tell(self._status_listeners, state.status)
 
+    def _renew_after_fork(self) -> None:
+        """In a child: the thread that held the lock may not be here."""
+        self._changed = threading.Condition()
+
     def _announce(self, changed: frozenset[str]) -> None:
         if changed:
             _tell(self._change_listeners, changed)
+
+
+_sources: weakref.WeakSet[Source] = weakref.WeakSet()
+
+
+def _renew_all_after_fork() -> None:
+    for source in tuple(_sources):
+        source._renew_after_fork()
+
+
+os.register_at_fork(after_in_child=_renew_all_after_fork)
 
 
 class MemorySource(Source):
