@@ -9,7 +9,7 @@
 #include "bytes.h"
 #include "log2_table.h"
 
-#define FC_IDENTITY_ON UINT64_C(8284715180330349353)   /* XXH64("on", 0) */
+#define FC_IDENTITY_ON  UINT64_C(8284715180330349353)   /* XXH64("on", 0) */
 #define FC_IDENTITY_OFF UINT64_C(14072514209923158520) /* XXH64("off", 0) */
 
 /* ---- 2.1 subject bytes ---------------------------------------------------------------------------------------- */
@@ -174,8 +174,7 @@ FC_INLINE uint32_t fc_race_of(uint64_t position, const FcContestant *contestants
     const uint64_t stream = fc_stream(position, flags);
     if (flags & FC_SPLIT_ON_OFF) return fc_race_on_off(stream, contestants);
     for (uint32_t i = 0; i < count; i++)
-        if (contestants[i].identity == FC_IDENTITY_ON || contestants[i].identity == FC_IDENTITY_OFF)
-            return fc_race_ends(stream, contestants, count);
+        if (contestants[i].identity == FC_IDENTITY_ON || contestants[i].identity == FC_IDENTITY_OFF) return fc_race_ends(stream, contestants, count);
     return fc_race_plain(stream, contestants, count);
 }
 

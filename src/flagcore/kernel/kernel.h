@@ -142,12 +142,18 @@ enum { /* FcLeaf.kind */
 };
 
 enum { /* FcLeaf.reason, in the order of terms.Reason's use by the evaluator */
-    FC_REASON_STATIC = 0, FC_REASON_DEFAULT = 1, FC_REASON_TARGETING_MATCH = 2, FC_REASON_SPLIT = 3,
-    FC_REASON_DISABLED = 4, FC_REASON_ERROR = 5
+    FC_REASON_STATIC = 0,
+    FC_REASON_DEFAULT = 1,
+    FC_REASON_TARGETING_MATCH = 2,
+    FC_REASON_SPLIT = 3,
+    FC_REASON_DISABLED = 4,
+    FC_REASON_ERROR = 5
 };
 
-enum { FC_SPLIT_BASE_PERCENT = 1, /* g = h (bucketing.md 2.5) */
-       FC_SPLIT_ON_OFF = 2        /* contestants are exactly `off` (0) and `on` (1): one compare decides */ };
+enum {
+    FC_SPLIT_BASE_PERCENT = 1, /* g = h (bucketing.md 2.5) */
+    FC_SPLIT_ON_OFF = 2        /* contestants are exactly `off` (0) and `on` (1): one compare decides */
+};
 
 #define FC_RULE_REQUIRES 0x80000000u /* FcLeaf.rule with this bit: index into links, rule id "requires:<name>" */
 
@@ -174,8 +180,10 @@ typedef struct { /* 16 bytes; sorted by variant name in UTF-8 order, so that the
 
 /* -- tables: texts to small integers. 8-aligned, offsets from the table's first byte. -- */
 
-enum { FC_TABLE_FOLD = 1,   /* keys are ASCII-lowercased and probes are folded */
-       FC_TABLE_LINEAR = 2  /* count == capacity entries in a row, no probing, tags 0: for a few short texts */ };
+enum {
+    FC_TABLE_FOLD = 1,   /* keys are ASCII-lowercased and probes are folded */
+    FC_TABLE_LINEAR = 2  /* count == capacity entries in a row, no probing, tags 0: for a few short texts */
+};
 
 typedef struct { /* 32 bytes, then entries, then values, then long keys */
     uint32_t size;       /* of the whole table */
@@ -312,8 +320,13 @@ enum { /* FcNode.op. "value" = the attribute in `slot`; classes 0 and 1 leave by
 };
 
 enum { /* FcNode.flags */
-    FC_NODE_LT = 1, FC_NODE_EQ = 2, FC_NODE_GT = 4, /* the comparison's true outcomes: <= is LT|EQ, != is LT|GT */
-    FC_NODE_DOUBLE = 8, FC_NODE_FOLD = 16, FC_NODE_LINK = 32, FC_NODE_DENSE = 64
+    FC_NODE_LT = 1,
+    FC_NODE_EQ = 2,
+    FC_NODE_GT = 4, /* the comparison's true outcomes: <= is LT|EQ, != is LT|GT */
+    FC_NODE_DOUBLE = 8,
+    FC_NODE_FOLD = 16,
+    FC_NODE_LINK = 32,
+    FC_NODE_DENSE = 64
 };
 
 typedef struct { /* 32 bytes */
@@ -370,10 +383,36 @@ typedef struct {
 
 enum { /* status: what fc_verify, fc_verify_set and fc_link found wrong; fc_status_text says it in words */
     FC_OK = 0,
-    FC_BAD_ALIGNMENT, FC_BAD_SIZE, FC_BAD_MAGIC, FC_BAD_FORMAT, FC_BAD_HEADER, FC_BAD_PART, FC_BAD_KEY, FC_BAD_SLOT,
-    FC_BAD_VARIANT, FC_BAD_RULE, FC_BAD_LINK, FC_BAD_LEAF, FC_BAD_SPLIT, FC_BAD_OUTCOME, FC_BAD_VIEW, FC_BAD_CONSTANT,
-    FC_BAD_TABLE, FC_BAD_SET, FC_BAD_AUTOMATON, FC_BAD_MEMO, FC_BAD_NODE, FC_BAD_EXIT, FC_BAD_INTERVALS, FC_BAD_REQUIRES,
-    FC_BAD_STEPS, FC_TOO_COSTLY, FC_NO_SPACE, FC_NAME_TWICE, FC_CYCLE, FC_TOO_DEEP,
+    FC_BAD_ALIGNMENT,
+    FC_BAD_SIZE,
+    FC_BAD_MAGIC,
+    FC_BAD_FORMAT,
+    FC_BAD_HEADER,
+    FC_BAD_PART,
+    FC_BAD_KEY,
+    FC_BAD_SLOT,
+    FC_BAD_VARIANT,
+    FC_BAD_RULE,
+    FC_BAD_LINK,
+    FC_BAD_LEAF,
+    FC_BAD_SPLIT,
+    FC_BAD_OUTCOME,
+    FC_BAD_VIEW,
+    FC_BAD_CONSTANT,
+    FC_BAD_TABLE,
+    FC_BAD_SET,
+    FC_BAD_AUTOMATON,
+    FC_BAD_MEMO,
+    FC_BAD_NODE,
+    FC_BAD_EXIT,
+    FC_BAD_INTERVALS,
+    FC_BAD_REQUIRES,
+    FC_BAD_STEPS,
+    FC_TOO_COSTLY,
+    FC_NO_SPACE,
+    FC_NAME_TWICE,
+    FC_CYCLE,
+    FC_TOO_DEEP,
     FC_STATUS_COUNT
 };
 
@@ -429,8 +468,8 @@ typedef struct FcLinked FcLinked; /* lives in the caller's memory of fc_link_siz
 FC_PUBLIC size_t fc_link_size(const FcObject *programs, uint32_t program_count, uint32_t set_count);
 /* Resolve names, unify slots, refuse prerequisite cycles and chains beyond FC_MAX_DEPTH. FC_OK or a status, with which *out
  * must not be used. The result holds addresses: it cannot be moved. */
-FC_PUBLIC uint32_t fc_link(const FcObject *programs, uint32_t program_count, const FcObject *sets, uint32_t set_count, void *memory, size_t size,
-                           FcLinked **out);
+FC_PUBLIC uint32_t fc_link(
+    const FcObject *programs, uint32_t program_count, const FcObject *sets, uint32_t set_count, void *memory, size_t size, FcLinked **out);
 FC_PUBLIC const FcProgram *fc_find(const FcLinked *linked, const uint8_t *key, size_t length); /* NULL: no such flag */
 FC_PUBLIC uint32_t fc_slots(const FcLinked *linked);     /* evaluation slots, counting FC_SLOT_NOW */
 FC_PUBLIC uint32_t fc_outcome_slots(const FcLinked *linked);

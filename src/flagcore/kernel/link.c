@@ -294,8 +294,8 @@ static uint32_t measure_all(FcLinked *linked) {
 
 /* ---- the public functions ---------------------------------------------------------------------------------------------------- */
 
-uint32_t fc_link(const FcObject *programs, uint32_t program_count, const FcObject *sets, uint32_t set_count, void *memory, size_t size,
-                 FcLinked **out) {
+uint32_t fc_link(
+    const FcObject *programs, uint32_t program_count, const FcObject *sets, uint32_t set_count, void *memory, size_t size, FcLinked **out) {
     const FcCounts counts = count_parts(programs, program_count, set_count);
     FcArena arena = {memory, 0};
     if (!memory || (uintptr_t)memory % 8 || !is_linkable(counts)) return FC_NO_SPACE;

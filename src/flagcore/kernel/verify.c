@@ -299,9 +299,15 @@ static uint32_t prove_switch(const FcProof *proof, const FcNode *node, uint32_t 
 #define ORDERS (FC_NODE_LT | FC_NODE_EQ | FC_NODE_GT)
 
 static const uint8_t allowed_flags[FC_OP_COUNT] = {
-    [FC_OP_TEXT] = FC_NODE_FOLD,          [FC_OP_IN] = FC_NODE_LINK,     [FC_OP_NUMBER] = ORDERS | FC_NODE_DOUBLE,
-    [FC_OP_VERSION] = ORDERS,             [FC_OP_TIME] = ORDERS,         [FC_OP_PREFIX] = FC_NODE_FOLD,
-    [FC_OP_SUFFIX] = FC_NODE_FOLD,        [FC_OP_CONTAINS] = FC_NODE_LINK, [FC_OP_SWITCH] = FC_NODE_DENSE,
+    [FC_OP_TEXT] = FC_NODE_FOLD,
+    [FC_OP_IN] = FC_NODE_LINK,
+    [FC_OP_NUMBER] = ORDERS | FC_NODE_DOUBLE,
+    [FC_OP_VERSION] = ORDERS,
+    [FC_OP_TIME] = ORDERS,
+    [FC_OP_PREFIX] = FC_NODE_FOLD,
+    [FC_OP_SUFFIX] = FC_NODE_FOLD,
+    [FC_OP_CONTAINS] = FC_NODE_LINK,
+    [FC_OP_SWITCH] = FC_NODE_DENSE,
 };
 
 static uint32_t prove_constant(const FcProof *proof, const FcNode *node, uint32_t own) {
@@ -458,7 +464,15 @@ typedef uint32_t Prover(const FcProof *proof);
 
 /* In this order: each relies on those before it. */
 static Prover *const provers[] = {
-    prove_parts, prove_texts, prove_slots, prove_variants, prove_leaves, prove_views, prove_nodes, prove_memo, prove_steps,
+    prove_parts,
+    prove_texts,
+    prove_slots,
+    prove_variants,
+    prove_leaves,
+    prove_views,
+    prove_nodes,
+    prove_memo,
+    prove_steps,
 };
 
 uint32_t fc_verify(const uint8_t *program, size_t size) {

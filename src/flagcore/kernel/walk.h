@@ -65,8 +65,7 @@ FC_INLINE uint64_t fc_mask_of(const FcProgram *program, FcFrame *frame, uint32_t
     const FcView *const view = fc_view_at(program, index);
     const FcAutomaton *const automaton = fc_at(program->bytes, view->data);
     if (view->memo == FC_NO_MEMO) return fc_run_automaton(automaton, value->u.bytes, value->length);
-    if (!fc_remembers(frame, view->memo))
-        fc_remember(frame, view->memo, fc_run_automaton(automaton, value->u.bytes, value->length));
+    if (!fc_remembers(frame, view->memo)) fc_remember(frame, view->memo, fc_run_automaton(automaton, value->u.bytes, value->length));
     return frame->memo[view->memo];
 }
 
@@ -273,8 +272,7 @@ FC_INLINE FcResult fc_split(const FcProgram *program, FcFrame *frame, uint32_t l
 FC_INLINE FcResult fc_finish(const FcProgram *program, FcFrame *frame, uint32_t exit, FcSource source) {
     const uint32_t index = exit & ~FC_LEAF;
     const FcLeaf *const leaf = &program->leaves[index];
-    if (leaf->kind == FC_LEAF_SPLIT)
-        return fc_split(program, frame, index, fc_value_of(program, frame, leaf->slot, source));
+    if (leaf->kind == FC_LEAF_SPLIT) return fc_split(program, frame, index, fc_value_of(program, frame, leaf->slot, source));
     return (FcResult){index, leaf->outcome, leaf->kind == FC_LEAF_VARIANT ? leaf->variant : FC_NONE};
 }
 
