@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from flagcore.model.limits import Limits
 from flagcore.model.problems import DocumentPath, Finding, path_text
-from flagcore.model.reading import Place, Places, Reading, UnreadableError
+from flagcore.model.reading import Place, Places, Reading, UnreadableError, too_many
 
 __all__ = ["locate", "read"]
 
@@ -81,8 +81,8 @@ def _scan(text: str, limits: Limits, wanted: set[DocumentPath] | None) -> tuple[
     scanner = _Scanner(text, wanted)
     for match in _TOKEN.finditer(text):
         scanner.token(match)
-        if len(scanner.findings) > limits.problems:
-            raise UnreadableError(scanner.findings.pop(), scanner.findings)
+        if len(scanner.findings) >= limits.problems:
+            raise too_many(scanner.findings)
     return scanner.places, scanner.findings
 
 

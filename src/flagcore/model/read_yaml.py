@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flagcore.model.limits import Limits
 from flagcore.model.problems import DocumentPath, Finding, path_text
-from flagcore.model.reading import Place, Places, Reading, UnreadableError
+from flagcore.model.reading import Place, Places, Reading, UnreadableError, too_many
 
 if TYPE_CHECKING:
     import yaml
@@ -255,7 +255,7 @@ class _Builder:
 
     def note(self, finding: Finding) -> None:
         if len(self.findings) >= self.limits.problems:
-            raise UnreadableError(finding, self.findings)
+            raise too_many(self.findings)
         self.findings.append(finding)
 
     def twice(self, key: str, first: Any, second: Any) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from flagcore.model.problems import DocumentPath, Finding
 
-__all__ = ["Places", "Reading", "UnreadableError", "place_of", "wanted_paths"]
+__all__ = ["Places", "Reading", "UnreadableError", "place_of", "too_many", "wanted_paths"]
 
 
 class Reading(msgspec.Struct):
@@ -40,6 +40,12 @@ class UnreadableError(Exception):
     def __init__(self, finding: Finding, before: list[Finding] | None = None) -> None:
         self.findings = [*(before or ()), finding]
         super().__init__(finding.message)
+
+
+def too_many(before: list[Finding]) -> UnreadableError:
+    """The end of reading a document of which more is wrong than is worth reading."""
+    message = f"there are more than {len(before):,} problems; reading ended here"
+    return UnreadableError(Finding(code="too-many-problems", message=message, line=before[-1].line), before)
 
 
 def wanted_paths(paths: Iterable[DocumentPath]) -> set[DocumentPath]:
