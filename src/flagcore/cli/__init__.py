@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show is shown as \\u....
             stream.reconfigure(errors="backslashreplace")
-    debug = "--debug" in arguments or os.environ.get("FLAGCORE_DEBUG_CLI") == "1"
+    debug = "--debug" in arguments
     try:
         return _run(arguments)
     except SystemExit as end:  # argparse: --help, --version, wrong usage
