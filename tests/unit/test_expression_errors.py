@@ -37,7 +37,9 @@ def refused(text: str) -> ExpressionError:
         ('"DE" == country', 0, "first"),
         ("a == “x”", 5, '"'),
         ("a == 2.3.0", 5, "v"),
-        ('segmnt("x")', 6, "segment"),
+        ('segmnt("x")', 6, "did you mean `segment`"),
+        ("hsa(x)", 3, "did you mean `has`"),
+        ("lower(x) == 1", 5, "only forms with parentheses"),
     ],
 )
 def test_what_was_meant(text: str, offset: int, hint: str | None):

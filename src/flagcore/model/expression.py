@@ -208,7 +208,7 @@ class _Parser:
         operator = _OPERATORS.get(token.text) if token.kind in ("name", "operator") else None
         if operator is None:
             shown = ".".join(path)
-            self.fail(f"an operator is expected after {shown[:64]!r}" + _found(token), _operator_hint(token))
+            self.fail(f"an operator is expected after {shown[:64]!r}" + _found(token), _operator_hint(token, path))
         self.take()
         return operator
 
@@ -283,8 +283,11 @@ def _found(token: Token) -> str:
     return f", not {shown if shown.isprintable() else repr(shown)}"
 
 
-def _operator_hint(token: Token) -> str:
+def _operator_hint(token: Token, path: Path) -> str:
     if token.text == "(":
+        meant = nearest(path[-1], ("segment", "has"))
+        if meant:
+            return f"did you mean `{meant}`?"
         return 'the only forms with parentheses are segment("name") and has(attribute)'
     if token.kind == "name":
         meant = _SYNONYMS.get(token.text.lower().replace("_", "")) or nearest(token.text, _WORDS)

@@ -37,30 +37,34 @@ def json_schema() -> Schema:
             },
             required=["schema"],
         ),
-        "$defs": {
-            "name": {"type": "string", "pattern": _NAME},
-            "path": {
-                "type": "string",
-                "minLength": 1,
-                "description": "An attribute path, such as tenant.id; unusual names stand in backquotes.",
-            },
-            "time": {"type": "string", "pattern": _TIME, "description": "RFC 3339 with offset: 2026-12-01T09:00:00Z"},
-            "percent": {
-                "type": "number",
-                "minimum": 0,
-                "maximum": 100,
-                "description": "0 to 100, at most four decimals.",
-            },
-            "split": _split(),
-            "condition": _condition(),
-            "structured": _structured(),
-            "constant": _constant(),
-            "segment": _segment(),
-            "flag": _flag(),
-            "requirement": _requirement(),
-            "rule": _rule(),
-            "test": _test(),
+        "$defs": _definitions(),
+    }
+
+
+def _definitions() -> dict[str, Schema]:
+    return {
+        "name": {"type": "string", "pattern": _NAME},
+        "path": {
+            "type": "string",
+            "minLength": 1,
+            "description": "An attribute path, such as tenant.id; unusual names stand in backquotes.",
         },
+        "time": {"type": "string", "pattern": _TIME, "description": "RFC 3339 with offset: 2026-12-01T09:00:00Z"},
+        "percent": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 100,
+            "description": "0 to 100, at most four decimals.",
+        },
+        "split": _split(),
+        "condition": _condition(),
+        "structured": _structured(),
+        "constant": _constant(),
+        "segment": _segment(),
+        "flag": _flag(),
+        "requirement": _requirement(),
+        "rule": _rule(),
+        "test": _test(),
     }
 
 
@@ -169,10 +173,9 @@ def _split() -> Schema:
     }
 
 
-def _flag() -> Schema:
-    variant_or_split = {"anyOf": [_ref("name"), _ref("split")]}
-    properties: dict[str, Schema] = {
-        "type": {"enum": [kind.value for kind in FlagType], "description": "The type of every value of the flag."},
+def _people() -> dict[str, Schema]:
+    """The keys that are for people and for lint."""
+    return {
         "description": _text("What the flag decides, for people."),
         "owner": _text("Who answers for it."),
         "tags": _list({"type": "string"}, "Words to find it by."),
@@ -187,6 +190,14 @@ def _flag() -> Schema:
             "default": "release",
             "description": "What it is for.",
         },
+    }
+
+
+def _flag() -> Schema:
+    variant_or_split = {"anyOf": [_ref("name"), _ref("split")]}
+    properties: dict[str, Schema] = {
+        "type": {"enum": [kind.value for kind in FlagType], "description": "The type of every value of the flag."},
+        **_people(),
         "metadata": {
             "type": "object",
             "additionalProperties": {"type": list(_SCALAR)},
