@@ -8,8 +8,9 @@
  * SAFETY: fc_verify has proved every index, offset, table, automaton and memo word of the program, and that exits point
  * forward; so nothing is checked here and every walk ends.
  *
- * Tried and lost: one function a node kind behind a table of pointers (a jump table in one function predicts better, and
- * the value stays in registers); a loop over the slots in front of the walk (11 fetches cost more than twice the walk).
+ * Tried and lost: a loop over the slots in front of the walk (eleven fetches cost more than twice the walk over them, and the
+ * first rule that matches needs one or two); `have` bits in memory for small programs (70 instructions for eleven slots: stores
+ * through the frame make the compiler load them again).
  */
 #ifndef FLAGCORE_WALK_H
 #define FLAGCORE_WALK_H
@@ -146,6 +147,11 @@ FC_INLINE int fc_match_contains(const FcSet *set, const FcValue *value) {
     return value->type == FC_LIST ? FC_FALSE : FC_UNKNOWN;
 }
 
+FC_INLINE int fc_match_pattern(const FcProgram *program, FcFrame *frame, const FcNode *node, const FcValue *value) {
+    if (value->type != FC_TEXT) return FC_UNKNOWN;
+    return (fc_mask_of(program, frame, node->length, value) & node->immediate) != 0;
+}
+
 FC_INLINE int fc_match_gate(FcFrame *frame, const FcNode *node, const FcValue *value) {
     uint64_t hash;
     if (!fc_hash_of(frame, value, node->immediate, node->length & 0xFFFF, &hash)) return FC_UNKNOWN;
@@ -206,8 +212,7 @@ FC_INLINE uint32_t fc_step(const FcProgram *program, FcFrame *frame, const FcNod
     case FC_OP_SUFFIX:
         return fc_exit(node, fc_match_affix(program, node, value));
     case FC_OP_MATCH:
-        if (value->type != FC_TEXT) return node->on_unknown;
-        return fc_exit(node, (fc_mask_of(program, frame, node->length, value) & node->immediate) != 0);
+        return fc_exit(node, fc_match_pattern(program, frame, node, value));
     case FC_OP_CONTAINS:
         return fc_exit(node, fc_match_contains(fc_node_set(program, node), value));
     case FC_OP_GATE:
