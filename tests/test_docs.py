@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import flagcore
 from flagcore.errors import FlagSetError
 from flagcore.model import load, loads, parse_expression
 from flagcore.testing.scenarios import run_scenarios
@@ -119,6 +120,20 @@ def test_the_shop_is_sound():
     assert {flag.purpose.value for flag in flags} == {"release", "experiment", "ops", "kill-switch", "permission"}
     failed = [result for result in run_scenarios(loaded.flag_set) if not result.passed]
     assert not failed
+
+
+@pytest.mark.slow
+def test_the_demo_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """`make demo` shows shares, an explanation and figures beside the floors, here for a few visitors."""
+    from examples import demo
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PYTHONPATH", str(Path(flagcore.__file__).parent.parent))
+    assert demo.main(visitor_count=300, rounds=1) == 0
+    shown = capsys.readouterr().out
+    assert "share of each variant" in shown
+    assert "rule launch: MATCHED" in shown
+    assert shown.count(" F\n") == len(demo.FLOORS) + len(demo.TIMED)
 
 
 def test_every_decision_is_listed():

@@ -64,8 +64,11 @@ def test_directives_are_those_of_the_build():
 
 def test_figures_are_rendered_from_a_record():
     """A record becomes rows with nanoseconds and ratio, and the command that measured them."""
-    rows = [{"name": "W1", "ns": 17.24, "ratio": 1.43}, {"name": "W1 by hand", "ns": 18.0, "ratio": 1.5}]
+    rows = [
+        {"name": "W1", "ns": 17.24, "ratio": 1.43, "bare_ratio": 2.96},
+        {"name": "W1 by hand", "ns": 18.0, "ratio": 1.5},
+    ]
     report = {"python": "3.11.7", "processor": "P", "date": "2026-01-01", "floor_ns": 11.6, "rows": rows}
     text = readme_figures.rendered(report)
-    assert "| a static flag; `if` by hand 18 ns | 17 | 1.4 |" in text
+    assert "| a static flag; `if` by hand 18 ns | 17 | 1.4 | 3.0 |" in text
     assert text.endswith("CPython 3.11.7, P, 2026-01-01; `python -m benchmarks.run`.\n")
