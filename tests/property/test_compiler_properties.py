@@ -134,7 +134,7 @@ def test_size_keeps_to_the_credit(flag_set: FlagSet, credit: int) -> None:
     built = build_graph(plan, options)
     nodes = (built.graph.node(number) for number in built.graph.reachable([built.root]))
     entries = sum(len(node.children) for node in nodes if isinstance(node, Branch))
-    assert entries <= (4 * credit + 4) * source_weight(plan.formulas, normalise(plan.rows))
+    assert entries <= (4 * credit + 4) * source_weight(plan.formulas, normalise(plan.formulas, plan.rows))
 
 
 @settings(max_examples=cases(40))

@@ -97,7 +97,7 @@ def test_entries_keep_to_the_credit(conditions: list[tuple[object, object]], cre
     built = build_graph(plan, Options(credit_factor=credit, small=0))
     nodes = [built.graph.node(number) for number in built.graph.reachable([built.root])]
     entries = sum(len(node.children) for node in nodes if isinstance(node, Branch))
-    assert entries <= (4 * credit + 4) * source_weight(plan.formulas, normalise(plan.rows))
+    assert entries <= (4 * credit + 4) * source_weight(plan.formulas, normalise(plan.formulas, plan.rows))
 
 
 @given(st.lists(_conditions, max_size=10))
@@ -110,9 +110,12 @@ def test_the_same_rows_give_the_same_graph(conditions: list[tuple[object, object
 
 
 def test_rows_that_cannot_decide_are_dropped() -> None:
-    """False rows, repeated formulas, and everything behind the first that always holds."""
-    rows = [Row(5, 0), Row(NEVER, 1), Row(5, 2), Row(6, 3), Row(ALWAYS, 4), Row(7, 5)]
-    assert normalise(rows) == (Row(5, 0), Row(6, 3), Row(ALWAYS, 4))
+    """False rows, repeated formulas, everything behind the first that always holds; alternatives are rows of their own."""
+    formulas = Formulas(_views())
+    x, y, z = (formulas.literal(view, (3, 4)) for view in range(3))
+    either = formulas.disjunction([x, y])
+    rows = [Row(x, 0), Row(NEVER, 1), Row(x, 2), Row(either, 3), Row(ALWAYS, 4), Row(z, 5)]
+    assert normalise(formulas, rows) == (Row(x, 0), Row(y, 3), Row(ALWAYS, 4))
 
 
 def _constants_plan(count: int) -> Plan:

@@ -72,6 +72,13 @@ class Formulas:
         """Junctions on the longest way down to a literal."""
         return self._depths[formula]
 
+    def alternatives(self, formula: int) -> tuple[int, ...]:
+        """The parts any of which makes the formula true: those of a disjunction, else the formula itself."""
+        node = self._nodes[formula]
+        if formula > ALWAYS and isinstance(node, Junction) and not node.conjunction:
+            return node.parts
+        return (formula,)
+
     def domain(self, view: int) -> Classes:
         """All classes of the view."""
         return self._domains[view]

@@ -22,6 +22,8 @@ __all__ = ["Built", "build_graph", "normalise", "source_weight"]
 
 Rows = tuple[Row, ...]
 
+_WORK_PER_ENTRY = 16  # literals looked at for one that is kept; more is given up as too slow to build
+
 
 class Built(NamedTuple):
     """A finished graph and where it begins."""
@@ -42,23 +44,27 @@ class Sweep(NamedTuple):
 
 def build_graph(plan: Plan, options: Options) -> Built:
     """Return the graph of a plan's rows; deterministic, at most (4K + 4) W entries."""
-    rows = normalise(plan.rows)
+    rows = normalise(plan.formulas, plan.rows)
     builder = _Builder(plan, options)
     root = builder.build(rows, options.credit_factor * source_weight(plan.formulas, rows), options.max_depth)
     return Built(builder.graph, root)
 
 
-def normalise(rows: Iterable[Row]) -> Rows:
-    """Drop rows that never hold or repeat an earlier formula; end with the first that always holds."""
+def normalise(formulas: Formulas, rows: Iterable[Row]) -> Rows:
+    """Drop rows that never hold or repeat an earlier formula; end with the first that always holds.
+
+    A row that is a disjunction becomes one row for each part: each looks at fewer views, and a long list of alternatives
+    is met part by part where it matters.
+    """
     kept: list[Row] = []
-    seen: set[int] = set()
+    seen = {NEVER}
     for row in rows:
-        if row.formula == NEVER or row.formula in seen:
-            continue
-        kept.append(row)
+        for formula in formulas.alternatives(row.formula):
+            if formula not in seen:
+                kept.append(Row(formula, row.leaf))
+                seen.add(formula)
         if row.formula == ALWAYS:
             break
-        seen.add(row.formula)
     return tuple(kept)
 
 
@@ -213,10 +219,12 @@ class _Sweeper:
         self._rows = rows
         self._view = view
         self._cuts = cuts
+        self._work = self._most_work = 0
 
     def run(self, wild: Sequence[int], bound: Sequence[tuple[int, Classes]], limit: int) -> Sweep | None:
         """Return the switch, None as soon as its total exceeds ``limit``."""
         total = len(self._cuts) + 1
+        self._most_work = _WORK_PER_ENTRY * limit
         active = sorted(wild)
         enters, leaves = self._events(bound)
         children: list[Rows] = []
@@ -260,15 +268,16 @@ class _Sweeper:
         for index in active:
             row = self._rows[index]
             formula = self._formulas.restrict(row.formula, self._view, low, high)
+            self._work += self._formulas.weight(row.formula)
             if formula == NEVER:
                 continue
             kept.append(Row(formula, row.leaf))
             spent += self._formulas.weight(formula) + 1
-            if spent > limit:
+            if spent > limit or self._work > self._most_work:
                 return None
             if formula == ALWAYS:
                 break
-        return normalise(kept)
+        return normalise(self._formulas, kept)
 
     def _bounds(self, interval: int) -> tuple[int, int]:
         start, end = self._formulas.domain(self._view)
