@@ -22,6 +22,7 @@ HALF = {"type": "boolean", "default": "off", "rules": [{"id": "r", "percent": 50
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
+    """Flags of one test each, for one kind of value each."""
     return engine_of(
         {
             "text": boolean('a == "Grüße"'),
@@ -129,14 +130,20 @@ class Plan(enum.StrEnum):
 )
 def test_values(engine: Engine, flag: str, value: object, expected: bool):
     """Each value is read as the table says, in a plain dict, another mapping and a reusable context alike."""
-    mappings = ({"a": value}, OrderedDict(a=value), MappingProxyType({"a": value}), EvaluationContext(None, {"a": value}))
+    mappings = (
+        {"a": value},
+        OrderedDict(a=value),
+        MappingProxyType({"a": value}),
+        EvaluationContext(None, {"a": value}),
+    )
     for context in (*mappings, engine.context({"a": value})):
         assert engine.get_boolean_value(flag, not expected, context) is expected
 
 
 @pytest.mark.parametrize(
     "subject",
-    ["u", "Ünïcode", "\U0001f600", "\ud800x", 42, -7, Number(42), 42.0, -0.0, 2.0**53, 2**63, -(2**70), 10**4299, b"raw", uuid.uuid5(uuid.NAMESPACE_DNS, "x")],
+    ["u", "Ünïcode", "\U0001f600", "\ud800x", 42, -7, Number(42), 42.0, -0.0, 2.0**53, 2**63, -(2**70), 10**4299, b"raw",
+     uuid.uuid5(uuid.NAMESPACE_DNS, "x")],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_subjects(engine: Engine, subject: object):
@@ -228,7 +235,8 @@ def test_the_targeting_key(engine: Engine, context: object, expected: bool):
         assert engine.get_boolean_value("key", not expected, engine.context(context)) is expected
 
 
-@pytest.mark.parametrize("context", [5, "text", [("a", 1)], object(), SimpleNamespace(targeting_key="u"), SimpleNamespace(targeting_key="u", attributes=3)])  # fmt: skip
+@pytest.mark.parametrize("context", [5, "text", [("a", 1)], object(), SimpleNamespace(targeting_key="u"),
+                                     SimpleNamespace(targeting_key="u", attributes=3)])  # fmt: skip
 def test_what_is_no_context(engine: Engine, context: object):
     """Anything else is INVALID_CONTEXT and gives the caller's default value."""
     details = engine.get_boolean_details("one", True, context)
