@@ -1,5 +1,7 @@
 """Hold the Cython face to C: between ``# hot: begin`` and ``# hot: end`` no line may touch the interpreter.
 
+The straight path of an evaluation is C (host.h and the kernel); what is left of it in Cython stands between the marks.
+
 Cython's annotated listing gives each line a score, the number of C interface calls that it makes. Hot lines must score 0;
 elsewhere each function has a budget, kept in yellow_lines.json beside this script, and a rise fails. ``--update`` writes the
 budgets anew: say in the change why one rose. The listing stays in build/annotated, to be looked at.

@@ -338,12 +338,14 @@ def text_identity(str text not None):
 # ---- outcomes: values and details of a flag ---------------------------------------------------------------------------
 
 
+# hot: begin
 cdef inline const FcHeader *header_of(const Flag *flag) noexcept:
     return <const FcHeader *>flag.program.bytes
 
 
 cdef inline const FcVariant *variant_at(const Flag *flag, uint32_t index) noexcept:
     return <const FcVariant *>(flag.program.bytes + header_of(flag).variant_offset) + index
+# hot: end
 
 
 cdef str variant_name(const Flag *flag, uint32_t index):
@@ -990,8 +992,10 @@ cdef walk_some(ProgramSet programs, dict index, Fetcher *fetcher, Scratch *scrat
         host_walk_all(&programs.table, &position, 1, fetcher, scratch, outcomes)
 
 
+# hot: begin
 cdef inline bint readable_as(uint8_t declared, int asked) noexcept:
     return asked == ANY_TYPE or asked == declared or (asked == FC_VALUE_FLOAT and declared == FC_VALUE_INTEGER)
+# hot: end
 
 
 cdef object mismatched(const Flag *flag, object default, int asked):
