@@ -14,12 +14,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned int seed);
 
-#define REQUIRE(condition)                                                \
-    do {                                                                  \
-        if (!(condition)) {                                               \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);       \
-            abort();                                                      \
-        }                                                                 \
+#define REQUIRE(condition)                                                                                                                           \
+    do {                                                                                                                                             \
+        if (!(condition)) {                                                                                                                          \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                                                  \
+            abort();                                                                                                                                 \
+        }                                                                                                                                            \
     } while (0)
 
 static uint64_t state;
@@ -44,10 +44,40 @@ static void *exactly(const void *content, size_t size) {
 /* ---- values ------------------------------------------------------------------------------------------------------------ */
 
 static const char *const words[] = {
-    "", "a", "DE", "AT", "abc", "xyz", "ABC", "pre-fix", "a text of more than eight bytes", "FOLDED and LONG", "key-7", "KEY-19", "yy",
-    "a somewhat longer text", "another text that is longer than an entry", "u-1", "on", "off", "1.0.0", "1.0.0-alpha.1", "v2.3",
-    "2.3.0-rc.1", "1.2.99999999999999999999", "1970-01-01T00:00:01Z", "2026-11-21T10:00:00.123456789+01:00", "2026-11-21", "10.1.2.3",
-    "::1", "2001:db8::1:2", "::ffff:10.0.0.1", "1:2:3:4:5:6:7::", "\xC3\xA4\xC3\x9F", "abcdabcdabcd", "xxabc",
+    "",
+    "a",
+    "DE",
+    "AT",
+    "abc",
+    "xyz",
+    "ABC",
+    "pre-fix",
+    "a text of more than eight bytes",
+    "FOLDED and LONG",
+    "key-7",
+    "KEY-19",
+    "yy",
+    "a somewhat longer text",
+    "another text that is longer than an entry",
+    "u-1",
+    "on",
+    "off",
+    "1.0.0",
+    "1.0.0-alpha.1",
+    "v2.3",
+    "2.3.0-rc.1",
+    "1.2.99999999999999999999",
+    "1970-01-01T00:00:01Z",
+    "2026-11-21T10:00:00.123456789+01:00",
+    "2026-11-21",
+    "10.1.2.3",
+    "::1",
+    "2001:db8::1:2",
+    "::ffff:10.0.0.1",
+    "1:2:3:4:5:6:7::",
+    "\xC3\xA4\xC3\x9F",
+    "abcdabcdabcd",
+    "xxabc",
 };
 
 enum { WORDS = sizeof words / sizeof words[0], MOST_SLOTS = 64, MOST_MEMO = 4096, LIST = 4 };
@@ -80,8 +110,8 @@ static void choose_text(Context *context, FcValue *value, const uint8_t *program
 static void choose_scalar(Context *context, FcValue *value, const uint8_t *program, size_t size) {
     static const int64_t integers[] = {0, 1, -1, 5, 7, 1000000, INT64_MAX, INT64_MIN, INT64_C(1) << 53};
     static const double numbers[] = {0.0, -0.5, 2.5, 7.0, 1e300, -1e300, 9007199254740994.0};
-    static const uint8_t types[] = {FC_MISSING, FC_NULL, FC_BOOLEAN, FC_INTEGER, FC_FLOAT, FC_TEXT,
-                                    FC_TEXT,    FC_TEXT, FC_TEXT,    FC_TIME,    FC_SUBJECT, FC_OTHER};
+    static const uint8_t types[] = {
+        FC_MISSING, FC_NULL, FC_BOOLEAN, FC_INTEGER, FC_FLOAT, FC_TEXT, FC_TEXT, FC_TEXT, FC_TEXT, FC_TIME, FC_SUBJECT, FC_OTHER};
     memset(value, 0, sizeof *value);
     value->type = types[below(sizeof types)];
     if (value->type == FC_TEXT || value->type == FC_SUBJECT) choose_text(context, value, program, size);
@@ -277,10 +307,25 @@ static void probe_set(const uint8_t *set) {
         uint8_t pool[8];
     } all = {{0}, {{0}}, {{0}}, {{0}}, {{0}}, "k"};
     const uint32_t leaf = (uint32_t)((uint8_t *)all.leaves - (uint8_t *)&all), pool = (uint32_t)(all.pool - (uint8_t *)&all);
-    all.header = (FcHeader){.magic = FC_PROGRAM_MAGIC, .format = FC_FORMAT, .min_reader = 1, .size = sizeof all, .hash_id = 1,
-                            .node_count = 2, .step_bound = 2, .leaf_offset = leaf, .leaf_count = 1, .outcome_count = 1,
-                            .slot_offset = leaf + 32, .slot_count = 1, .view_offset = pool, .variant_offset = pool,
-                            .rule_offset = pool, .link_offset = leaf + 48, .link_count = 1, .key = {pool, 1}, .metadata = {pool, 1}};
+    all.header = (FcHeader){.magic = FC_PROGRAM_MAGIC,
+        .format = FC_FORMAT,
+        .min_reader = 1,
+        .size = sizeof all,
+        .hash_id = 1,
+        .node_count = 2,
+        .step_bound = 2,
+        .leaf_offset = leaf,
+        .leaf_count = 1,
+        .outcome_count = 1,
+        .slot_offset = leaf + 32,
+        .slot_count = 1,
+        .view_offset = pool,
+        .variant_offset = pool,
+        .rule_offset = pool,
+        .link_offset = leaf + 48,
+        .link_count = 1,
+        .key = {pool, 1},
+        .metadata = {pool, 1}};
     all.nodes[0] = (FcNode){FC_OP_IN, FC_NODE_LINK, 0, 1, 1, 1, 0, 0, 0};
     all.nodes[1] = (FcNode){FC_OP_CONTAINS, FC_NODE_LINK, 0, FC_LEAF, FC_LEAF, FC_LEAF, 0, 0, 0};
     all.leaves[0] = (FcLeaf){.kind = FC_LEAF_CALLER, .rule = FC_NONE, .memo = FC_NO_MEMO};
@@ -321,8 +366,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 /* ---- mutations that know the layout ---------------------------------------------------------------------------------------- */
 
 static uint32_t interesting(const uint8_t *data, size_t size, uint32_t old) {
-    static const uint32_t numbers[] = {0, 1, 2, 3, 4, 8, 12, 13, 16, 255, 256, 65535, 65536, 1000000, 1000001, 0x7FFFFFFF, FC_LEAF,
-                                       FC_LEAF | 1, 0xFFFFFFFE, FC_NONE};
+    static const uint32_t numbers[] = {
+        0, 1, 2, 3, 4, 8, 12, 13, 16, 255, 256, 65535, 65536, 1000000, 1000001, 0x7FFFFFFF, FC_LEAF, FC_LEAF | 1, 0xFFFFFFFE, FC_NONE};
     uint32_t other;
     switch (below(6)) {
     case 0:

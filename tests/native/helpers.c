@@ -107,10 +107,26 @@ const uint64_t *test_log2_table(void) {
 
 void test_sizes(uint32_t out[20]) {
     const size_t sizes[20] = {
-        sizeof(FcHeader),  sizeof(FcNode),   sizeof(FcLeaf),    sizeof(FcSlot),    sizeof(FcView),
-        sizeof(FcVariant), sizeof(FcText),   sizeof(FcLink),    sizeof(FcContestant), sizeof(FcNumber),
-        sizeof(FcVersion), sizeof(FcAddress), sizeof(FcAffix),  sizeof(FcAutomaton), sizeof(FcTable),
-        sizeof(FcEntry),   sizeof(FcSet),    sizeof(FcValue),   sizeof(FcProgram), sizeof(FcResult),
+        sizeof(FcHeader),
+        sizeof(FcNode),
+        sizeof(FcLeaf),
+        sizeof(FcSlot),
+        sizeof(FcView),
+        sizeof(FcVariant),
+        sizeof(FcText),
+        sizeof(FcLink),
+        sizeof(FcContestant),
+        sizeof(FcNumber),
+        sizeof(FcVersion),
+        sizeof(FcAddress),
+        sizeof(FcAffix),
+        sizeof(FcAutomaton),
+        sizeof(FcTable),
+        sizeof(FcEntry),
+        sizeof(FcSet),
+        sizeof(FcValue),
+        sizeof(FcProgram),
+        sizeof(FcResult),
     };
     for (uint32_t i = 0; i < 20; i++) out[i] = (uint32_t)sizes[i];
 }

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import flagcore
 from flagcore.bucketing import subject_bytes
 
 __all__ = [
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).parents[2]
-KERNEL = ROOT / "src" / "flagcore" / "kernel"
+KERNEL = Path(flagcore.__file__).with_name("kernel")  # wheels carry the sources, too
 SOURCES = sorted(KERNEL.glob("*.c"))
 FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)] or ["cc"]

@@ -11,16 +11,16 @@
 #error "programs are little endian and are read in place"
 #endif
 
-#define FC_INLINE static inline __attribute__((always_inline))
-#define FC_OUTLINE static __attribute__((noinline, unused)) /* kept out of the way of the usual path */
-#define FC_LIKELY(x) __builtin_expect(!!(x), 1)
+#define FC_INLINE      static inline __attribute__((always_inline))
+#define FC_OUTLINE     static __attribute__((noinline, unused)) /* kept out of the way of the usual path */
+#define FC_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define FC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-#define FC_PRIME1 UINT64_C(0x9E3779B185EBCA87)
-#define FC_PRIME2 UINT64_C(0xC2B2AE3D27D4EB4F)
-#define FC_PRIME3 UINT64_C(0x165667B19E3779F9)
-#define FC_PRIME4 UINT64_C(0x85EBCA77C2B2AE63)
-#define FC_PRIME5 UINT64_C(0x27D4EB2F165667C5)
+#define FC_PRIME1      UINT64_C(0x9E3779B185EBCA87)
+#define FC_PRIME2      UINT64_C(0xC2B2AE3D27D4EB4F)
+#define FC_PRIME3      UINT64_C(0x165667B19E3779F9)
+#define FC_PRIME4      UINT64_C(0x85EBCA77C2B2AE63)
+#define FC_PRIME5      UINT64_C(0x27D4EB2F165667C5)
 
 FC_INLINE uint64_t fc_read64(const uint8_t *p) {
     uint64_t word;
@@ -79,8 +79,7 @@ FC_INLINE int fc_equal_any(const uint8_t *value, const uint8_t *constant, uint32
             if (fc_load64(value + i, fold) != fc_read64(constant + i)) return 0;
         return fc_load64(value + last, fold) == fc_read64(constant + last);
     }
-    if (n >= 4)
-        return fc_load32(value, fold) == fc_read32(constant) && fc_load32(value + n - 4, fold) == fc_read32(constant + n - 4);
+    if (n >= 4) return fc_load32(value, fold) == fc_read32(constant) && fc_load32(value + n - 4, fold) == fc_read32(constant + n - 4);
     for (uint32_t i = 0; i < n; i++)
         if (fc_load8(value + i, fold) != constant[i]) return 0;
     return 1;
