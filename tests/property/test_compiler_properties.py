@@ -125,7 +125,7 @@ def _shuffled(mapping: dict[str, object], shuffle: random.Random) -> dict[str, o
     return dict(items)
 
 
-@settings(max_examples=cases(40))
+@settings(max_examples=cases(20))
 @given(flag_sets(most_rules=20), _credits)
 def test_size_keeps_to_the_credit(flag_set: FlagSet, credit: int) -> None:
     """A graph has at most (4K + 4) W entries: exits of branches, with W the weight of the source."""
@@ -174,7 +174,7 @@ def test_a_rule_behind_one_that_always_matches_changes_nothing(
         assert first == second
 
 
-@settings(max_examples=cases(25))
+@settings(max_examples=cases(15))
 @given(flag_sets(), flag_sets())
 def test_recompiling_takes_over_what_did_not_change(before: FlagSet, after: FlagSet) -> None:
     """With an earlier result the bytes are those of a fresh compilation, and only what changed was compiled."""

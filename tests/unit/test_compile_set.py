@@ -282,6 +282,20 @@ def test_one_rule_of_thousands_of_tests() -> None:
     _expect_rule(compiled.program, {"x": "w", "y": -1, "z": "1234"}, None)
 
 
+def test_a_rule_of_thousands_of_alternatives() -> None:
+    """Alternatives are met part by part beside other rules: a few steps, not one for each of them."""
+    either = " or ".join(f'(x == "v{n}" and y == {n})' for n in range(2_000))
+    rules = (either, 'x == "v3"', "y == 4")
+    flag = boolean_flag(
+        *(Rule(id=f"r{n}", when=Condition(parse_expression(text)), serve="on") for n, text in enumerate(rules)), key="f"
+    )
+    compiled = compile_flag(_set(flag), "f")
+    assert verify(compiled.program) == 0
+    assert _expect_rule(compiled.program, {"x": "v1999", "y": 1999}, "r0") <= 4
+    assert _expect_rule(compiled.program, {"x": "v3", "y": 7}, "r1") <= 4
+    assert _expect_rule(compiled.program, {"x": "v9", "y": 4}, "r2") <= 4
+
+
 def test_a_segment_of_many_values() -> None:
     """A hundred thousand values stand in an object of their own; the program stays tiny."""
     segment = _values("s", *(f"tenant-{n}" for n in range(100_000)))

@@ -80,9 +80,9 @@ def test_a_listing() -> None:
         "  links",
         "    flag gateway",
         "  nodes",
-        "       0  requires gateway to be one of 1 variants  yes -> 1  else -> leaf 0",
-        '       1  country == "DE"  yes -> leaf 1  else -> 2',
-        f"       2  targetingKey inside 12.5 % (seed {seed('checkout.new'):016x})  yes -> leaf 2  else -> leaf 3",
+        "       0  requires gateway to be one of 1 variants  yes -> 1  else -> leaf 0 (off)",
+        '       1  country == "DE"  yes -> leaf 1 (on)  else -> 2',
+        f"       2  targetingKey inside 12.5 % (seed {seed('checkout.new'):016x})  yes -> leaf 2 (split)  else -> leaf 3 (off)",
         "  leaves",
         "       0  rule requires:gateway: off (TARGETING_MATCH)",
         "       1  rule german: on (TARGETING_MATCH)",
@@ -94,7 +94,7 @@ def test_a_listing() -> None:
 
 def test_a_static_flag() -> None:
     """Without nodes the listing says where the entry leads."""
-    assert "none: straight to leaf 0" in listing(_compile(boolean_flag())[0])
+    assert "none: straight to leaf 0 (off)" in listing(_compile(boolean_flag())[0])
 
 
 @pytest.mark.parametrize(

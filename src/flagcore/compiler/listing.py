@@ -193,10 +193,13 @@ class _Lister:
     # -- nodes
 
     def _target(self, exit_: int) -> str:
-        """A node's number, or what its leaf serves."""
+        """A node's number, or a leaf with what it serves."""
         if not exit_ & LEAF_BIT:
             return str(exit_)
-        return f"leaf {exit_ ^ LEAF_BIT}"
+        number = exit_ ^ LEAF_BIT
+        leaf = self._program.leaves[number]
+        served = {LeafKind.SPLIT: "split", LeafKind.CALLER: "caller's default"}.get(leaf.kind, leaf.variant)
+        return f"leaf {number} ({served})"
 
     def _node(self, number: int, node: NodeRecord) -> NodeListing:
         if node.op is Op.SWITCH:
