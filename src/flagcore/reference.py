@@ -356,10 +356,7 @@ def _is_in_network(value: object, network: str) -> Truth:
         return None
     base_text, _, length = network.partition("/")
     base = cast("_Address", _read_address(base_text))
-    written_bits = 128 if ":" in base_text else 32
-    free_bits = written_bits - int(length) if length else 0
-    if base.bits == 32 and free_bits > 32:  # a v4-mapped base with less than /96: an IPv6 network after all
-        base = _Address(128, base.number + _MAPPED)
+    free_bits = (128 if ":" in base_text else 32) - int(length) if length else 0
     return address.bits == base.bits and address.number >> free_bits == base.number >> free_bits
 
 
