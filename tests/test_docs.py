@@ -136,6 +136,14 @@ def test_the_demo_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     assert shown.count(" F\n") == len(demo.FLOORS) + len(demo.TIMED)
 
 
+def test_every_page_is_listed():
+    """The index of the documentation names every page of it, the decisions by their own index."""
+    docs = ROOT / "docs"
+    index = (docs / "README.md").read_text()
+    pages = [page.relative_to(docs).as_posix() for page in docs.rglob("*.md") if page.parent.name != "decisions"]
+    assert [name for name in pages if name != "README.md" and f"({name})" not in index] == []
+
+
 def test_every_decision_is_listed():
     """The index of decisions names every record, and records are numbered once."""
     records = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))
