@@ -2,6 +2,8 @@ from collections.abc import Callable, Iterator, KeysView, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeAlias, TypeVar, final, overload
 
+from typing_extensions import disjoint_base
+
 from flagcore.context import ContextLike
 from flagcore.terms import ErrorCode, FlagType, Reason
 
@@ -110,6 +112,7 @@ class Probes:
     def look_up(self, path: tuple[str, ...]) -> tuple[bool, Any]: ...
     def position(self, path: tuple[str, ...], salt: str) -> int | None: ...
 
+@disjoint_base
 class Evaluator:
     def __new__(
         cls,
@@ -223,7 +226,7 @@ class FlagHandle:
 
 @final
 class Evaluations(Mapping[str, EvaluationDetails]):
-    def __getitem__(self, key: str) -> EvaluationDetails: ...
+    def __getitem__(self, key: str, /) -> EvaluationDetails: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[str]: ...
     def __eq__(self, other: object, /) -> bool: ...
