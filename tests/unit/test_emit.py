@@ -124,6 +124,15 @@ def test_a_ramp_has_a_leaf_for_each_reason() -> None:
     assert len({gate.immediate for gate in gates}) == 1
 
 
+def test_the_steps_of_a_ramp_are_told_apart_once() -> None:
+    """One look at the time, one gate: however many steps a ramp has, and also beside a window that the ramp implies."""
+    ramp = tuple(RampStep(f"2026-0{month}-01T00:00:00Z", month) for month in range(1, 8))
+    program = _compile(boolean_flag(_rule(None, ramp=ramp, between=("2026-01-01T00:00:00Z", None))))
+    assert [node.op for node in program.nodes] == [Op.SWITCH, *[Op.GATE] * 7]
+    assert program.step_bound == 2
+    assert program.memo_count == 0
+
+
 def test_a_split_needs_a_subject() -> None:
     """Two or more positive weights ask for a subject first, unless a gate did; one weight is that variant."""
     assert _ops(_rule(None, split={"on": 1, "off": 1})) == [Op.BUCKETABLE]

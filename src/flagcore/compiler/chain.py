@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from flagcore.compiler.formula import Formulas, LiteralFormula
 from flagcore.compiler.intervals import size
@@ -33,12 +34,43 @@ class Chain:
         node = self._formulas.node(formula)
         if isinstance(node, LiteralFormula):
             return self._graph.test(node.view, node.classes, yes, no)
+        if node.parts and not node.conjunction and (view := self._telling_view(node.parts)) is not None:
+            return self._dispatch(node.parts, view, yes, no)
         for part in sorted(node.parts, key=self._order, reverse=True):
             if node.conjunction:
                 yes = self._jump(part, yes, no)
             else:
                 no = self._jump(part, yes, no)
         return yes if node.conjunction else no
+
+    def _telling_view(self, parts: Sequence[int]) -> int | None:
+        """Return a cheap view of which each class leaves at most one of the alternatives, as ``now`` does for a ramp's steps.
+
+        Each alternative must take one run of it, so that going straight there repeats nothing.
+        """
+        projections = [self._formulas.projection(part) for part in parts]
+        for view in sorted(set(projections[0]).intersection(*projections[1:])):
+            spans = sorted(projection[view] for projection in projections)
+            single = all(len(span) == 2 for span in spans) and not self._views[view].dear
+            if single and all(before[1] <= after[0] for before, after in pairwise(spans)):
+                return view
+        return None
+
+    def _dispatch(self, parts: Sequence[int], view: int, yes: int, no: int) -> int:
+        """Go to the one alternative that the class of ``view`` leaves; linear in the alternatives."""
+        low, high = self._formulas.domain(view)
+        cuts: list[int] = []
+        children = [no]
+        for (start, end), part in sorted((self._formulas.projection(part)[view], part) for part in parts):
+            if start == (cuts[-1] if cuts else low):
+                children.pop()
+            else:
+                cuts.append(start)
+            children.append(self._jump(self._formulas.restrict(part, view, start, end), yes, no))
+            if end < high:
+                cuts.append(end)
+                children.append(no)
+        return self._graph.branch(view, cuts, children)
 
     def _order(self, formula: int) -> tuple[float, float, int]:
         """Cheap before dear, selective before wide, then as authored."""

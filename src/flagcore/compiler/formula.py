@@ -156,7 +156,20 @@ class Formulas:
                 return decided
             if merged != neutral:
                 rest.add(merged)
-        return self._make_junction(conjunction, tuple(sorted(rest)))
+        return self._make_junction(conjunction, tuple(sorted(self._without_implied(rest) if conjunction else rest)))
+
+    def _without_implied(self, parts: set[int]) -> set[int]:
+        """Drop literals of a conjunction that another part implies, as a ramp implies that it has begun."""
+        bounds = [self._projections[part] for part in parts if isinstance(self._nodes[part], Junction)]
+        if not bounds:
+            return parts
+        return {part for part in parts if not self._is_implied(self._nodes[part], bounds)}
+
+    def _is_implied(self, node: Node, bounds: list[Projection]) -> bool:
+        if isinstance(node, Junction):
+            return False
+        found = [bound[node.view] for bound in bounds if node.view in bound]
+        return any(intersect(classes, node.classes) == classes for classes in found)
 
     def _merge(self, conjunction: bool, view: int, sets: list[Classes]) -> int:
         """One literal for several of one view; sorts once, so thousands of them cost no more than their runs."""
