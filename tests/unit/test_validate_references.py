@@ -146,11 +146,14 @@ def test_unknown_segment_in_a_rule():
         "rules: [{id: r, when: 'not (has(y) and segment(\"intrnal\"))', serve: on}]"
     )
     (problem,) = problems(text)
-    assert (problem.code, problem.path, problem.hint) == (
-        "unknown-segment",
-        "flags.f.rules[0].when",
-        'did you mean "internal"?',
-    )
+    assert (problem.code, problem.path) == ("unknown-segment", "flags.f.rules[0].when")
+    assert problem.hint == 'did you mean "internal"?'
+    assert problem.excerpt is not None
+    assert problem.excerpt.endswith("\n" + " " * len('not (has(y) and segment("') + "^")
+    assert problem.line is not None
+    assert problem.column is not None
+    line = ("schema: flagcore/v1\n" + text).split("\n")[problem.line - 1]
+    assert line[problem.column - 1 :].startswith("intrnal")
 
 
 def test_depth_through_segments():

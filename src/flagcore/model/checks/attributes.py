@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flagcore.model.checks.conditions import conditions_of
-from flagcore.model.checks.finding import error, shown, unknown, warning
+from flagcore.model.checks.finding import at_word, error, shown, unknown, warning
 from flagcore.model.expression import parse_path
 from flagcore.model.expression_print import print_path
 from flagcore.model.flagset import TARGETING_KEY, FlagSet
@@ -51,9 +51,10 @@ def _check_uses(flag_set: FlagSet, kinds: dict[str, str]) -> Iterator[Finding]:
     for condition, path in conditions_of(flag_set):
         for node in walk(condition.tree):
             if isinstance(node, Has) and _kind(node.path, kinds) is None:
-                yield _undeclared(node.path, kinds, path)
+                yield at_word(_undeclared(node.path, kinds, path), condition.text, flat_key(node.path))
             elif isinstance(node, Test):
-                yield from _check_test(node, kinds, path)
+                for finding in _check_test(node, kinds, path):
+                    yield at_word(finding, condition.text, flat_key(node.path))
     for name, segment in flag_set.segments.items():
         if segment.attribute is None:
             continue

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+import msgspec
+
 from flagcore.errors import Severity
 from flagcore.model.flagset import Flag
-from flagcore.model.problems import DocumentPath, Finding
+from flagcore.model.problems import DocumentPath, Finding, excerpt
 
-__all__ = ["FLAG_KEY", "NAME", "error", "shown", "unknown", "unknown_variant", "warning"]
+__all__ = ["FLAG_KEY", "NAME", "at_word", "error", "shown", "unknown", "unknown_variant", "warning"]
 
 FLAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Variants, segments and rule ids."""
 
 _SHOWN = 64
+_SEARCHED = 10_000  # code points; thousands of findings may stand in one condition
 
 
 def error(code: str, message: str, path: DocumentPath, hint: str | None = None, *, at_key: bool = False) -> Finding:
@@ -45,6 +48,16 @@ def unknown(
 ) -> Finding:
     """An error about a word that is not known; the hint names the nearest known one, or else is ``otherwise``."""
     return Finding(code=code, message=message, path=path, hint=otherwise, at_key=at_key, word=word, known=known)
+
+
+def at_word(finding: Finding, text: str | None, word: str) -> Finding:
+    """The finding with the place of the word in the condition's text, where it is found at once."""
+    if text is None or len(text) > _SEARCHED:
+        return finding
+    match = re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)
+    if match is None:
+        return finding
+    return msgspec.structs.replace(finding, offset=match.start(), excerpt=excerpt(text, match.start()))
 
 
 def unknown_variant(flag: Flag, name: str, path: DocumentPath, whose: str = "the flag") -> Iterator[Finding]:

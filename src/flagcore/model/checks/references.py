@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flagcore.model.checks.conditions import conditions_of
-from flagcore.model.checks.finding import error, shown, unknown, unknown_variant
+from flagcore.model.checks.finding import at_word, error, shown, unknown, unknown_variant
 from flagcore.model.checks.splits import check_split
 from flagcore.model.flagset import Flag, Requirement
 from flagcore.model.normal import walk
@@ -56,4 +56,5 @@ def check_segment_references(scope: Scope) -> Iterator[Finding]:
         for node in walk(condition.tree):
             if isinstance(node, InSegment) and node.name not in scope.segment_names:
                 message = f"there is no segment {shown(node.name)}"
-                yield unknown("unknown-segment", message, path, node.name, scope.segment_names)
+                finding = unknown("unknown-segment", message, path, node.name, scope.segment_names)
+                yield at_word(finding, condition.text, node.name)
