@@ -129,8 +129,8 @@ class Engine(Evaluator):
         before, now = self._current, self._overridden()
         self._swap(now)
         for program in before.programs:
-            if now.get(program.key) is not program:
-                _add(self._retired.setdefault(program.key, {}), program.counts(drain=True))
+            if now.get(program.key) is not program and (counts := program.counts(drain=True)):
+                _add(self._retired.setdefault(program.key, {}), counts)
 
     # -- overrides ----------------------------------------------------------------------------------------------------
 

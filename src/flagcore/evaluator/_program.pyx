@@ -101,7 +101,8 @@ cdef object failed(object key, object default, object code, str message, object 
 
 
 cdef str text_at(const uint8_t *program, FcText text):
-    return PyUnicode_DecodeUTF8(<const char *>program + text.offset, text.length, NULL)
+    """Return a text of the program. verify does not read texts: what is no UTF-8 shows as U+FFFD, and raises nothing."""
+    return PyUnicode_DecodeUTF8(<const char *>program + text.offset, text.length, "replace")
 
 
 @cython.final
@@ -167,12 +168,12 @@ cdef class SlotTable:
 cdef tuple names_of(str flat, const uint8_t *program, const FcSlot *slot):
     """Return the names of a path; their lengths are counted in bytes."""
     cdef const uint32_t *lengths = <const uint32_t *>(program + slot.parts)
-    cdef bytes joined = flat.encode()
+    cdef bytes joined = (<const char *>program + slot.flat.offset)[:slot.flat.length]
     cdef list names = []
     cdef size_t at = 0
     cdef uint32_t i
     for i in range(slot.part_count):
-        names.append(intern(joined[at:at + lengths[i]].decode()))
+        names.append(intern(joined[at:at + lengths[i]].decode('utf-8', 'replace')))
         at += lengths[i] + 1
     return tuple(names)
 
@@ -371,9 +372,12 @@ cdef object value_of(const Flag *flag, uint32_t index):
 
 cdef object metadata_of(const Flag *flag, str rule):
     cdef FcText text = header_of(flag).metadata
-    cdef dict metadata = {}
+    cdef object metadata = {}
     if text.length > 2:
-        metadata = decode_json(flag.program.bytes[text.offset:text.offset + text.length])
+        try:
+            metadata = decode_json(flag.program.bytes[text.offset:text.offset + text.length], type=dict[str, object])
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass
     if rule is not None:
         metadata[RULE] = rule
     metadata[REVISION] = (<Program>flag.owner).revision
@@ -541,7 +545,7 @@ cdef class Linker:
         for key in self._dependent():
             self._link_one(key)
         for key in self.sources:
-            if key not in self.linked and key not in self.degraded:
+            if key not in self.linked:
                 self._link_one(key)
         return [self.linked[key] for key in programs if key in self.linked]
 
@@ -595,6 +599,9 @@ cdef class Linker:
                     ready.append(key)
         for key in waiting:
             self.degraded[key] = "its prerequisites form a cycle"
+            del self.sources[key]
+            if self.previous.get(key) is not None:
+                self.linked[key] = self.previous.get(key)
         return order
 
     cdef _link_one(self, str key):
@@ -1016,8 +1023,10 @@ cdef object answer_of(const Flag *flag, uint32_t outcome, object default, int as
     if variant != FC_NONE:
         try:
             value = value_of(flag, variant)
-        except (ValueError, RecursionError) as error:
-            return failed(<object>flag.key, default, ErrorCode.PARSE_ERROR, f"the value cannot be read: {error}") if details else default
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            if not details:
+                return default
+            return failed(<object>flag.key, default, ErrorCode.PARSE_ERROR, f"the value cannot be read: {error}")
         if converts:
             value = float(value)
     return details_of(flag, outcome, value) if details else value
