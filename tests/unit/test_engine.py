@@ -33,10 +33,12 @@ SEGMENTS = {"vip": {"attribute": "targetingKey", "values": [f"u-{i}" for i in ra
 
 @pytest.fixture
 def engine() -> Engine:
+    """An engine that serves FLAGS."""
     return engine_of(FLAGS, segments=SEGMENTS)
 
 
 def changed(snapshot: Snapshot, **programs: bytes) -> Snapshot:
+    """Return the snapshot with some programs replaced."""
     return msgspec.structs.replace(snapshot, programs={**snapshot.programs, **programs})
 
 
@@ -140,10 +142,8 @@ def test_time_is_asked_for_only_when_needed():
 
 def test_static_context():
     """Attributes that a call does not name come from the static context, whatever kind of context the call has."""
-    engine = engine_of(
-        {"f": boolean('country == "DE" and plan == "pro"'), "n": boolean("a.b == 1")},
-        static_context={"country": "DE", "a": {"b": 1}},
-    )
+    flags = {"f": boolean('country == "DE" and plan == "pro"'), "n": boolean("a.b == 1")}
+    engine = engine_of(flags, static_context={"country": "DE", "a": {"b": 1}})
     for context in ({"plan": "pro"}, engine.context({"plan": "pro"})):
         assert engine.get_boolean_value("f", False, context) is True
     assert engine.get_boolean_value("f", True, {"plan": "pro", "country": None}) is False
@@ -307,7 +307,7 @@ def test_evaluate_all(engine: Engine):
     """Every flag as its own getter would answer, in a mapping that is decided at the call."""
     context = {"country": "DE", "targetingKey": "u-1"}
     results = engine.evaluate_all(context)
-    singles = {key: engine.evaluate(key, None, context) for key in engine.keys()}
+    singles = {key: engine.evaluate(key, None, context) for key in FLAGS}
     assert (len(results), list(results), dict(results)) == (len(FLAGS), sorted(FLAGS), singles)
     assert results == singles
     assert dict(results.items()) == dict(zip(results, results.values(), strict=True)) == singles

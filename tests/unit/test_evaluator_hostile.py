@@ -27,6 +27,7 @@ FLAGS = {
 
 @pytest.fixture
 def engine() -> Engine:
+    """An engine that serves FLAGS."""
     return engine_of(FLAGS)
 
 
@@ -64,6 +65,7 @@ class Boom(Exception):
 
 
 def raising(*_: object) -> Any:
+    """Raise, whatever the arguments."""
     raise Boom
 
 
@@ -257,7 +259,7 @@ def test_interrupts_are_not_lost(engine: Engine):
 
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012
         answers.append(engine.get_boolean_value("many", False, {Key("a0", interrupt): 1, "a5": "v5"}))
-        for _ in range(1000):
+        while True:
             answers.append(1)
     assert answers[:1] in ([True], [])
 
@@ -315,6 +317,7 @@ def test_cycles_are_collected():
     engine = engine_of({"f": boolean(between=["2020-01-01T00:00:00Z", None])}, clock=lambda: len(holder))
     holder.append(engine)
     watch = weakref.ref(engine)
-    del engine, holder
+    del engine
+    holder = []
     gc.collect()
     assert watch() is None
