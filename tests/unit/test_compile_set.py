@@ -193,8 +193,8 @@ def test_all_problems_are_reported() -> None:
     assert _problems(flag_set) == [
         ("unknown-segment", "flags.a.rules[0]"),
         ("unknown-variant", "flags.c"),
-        ("wrong-type", "flags.d.rules[1]"),
-        ("wrong-type", "flags.e.default"),
+        ("out-of-range", "flags.d.rules[1]"),
+        ("out-of-range", "flags.e.default"),
     ]
 
 
@@ -232,7 +232,7 @@ def test_values_that_no_program_can_hold() -> None:
         (FlagType.OBJECT, {"a": object()}),
     ):
         flag = Flag(key="f", type=kind, variants={"v": value}, default="v")
-        assert _problems(_set(flag)) == [("wrong-type", "flags.f")]
+        assert _problems(_set(flag)) == [("bad-value", "flags.f")]
 
 
 # --- size ---------------------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ WARNINGS = set(
 
 CODE = re.compile(r"[a-z]+(?:-[a-z]+)+")
 SINGLE_WORDS = {"cycle", "encoding", "syntax"}
-NO_CODES = {"kill-switch", "look-ahead", "look-behind", "flagcore-files", "utf-8-sig", "segment-cycle"}
-"""Texts of the sources that look like codes: purposes, names of threads, encodings, an invariant of the compiler."""
+NO_CODES = {"kill-switch", "look-ahead", "look-behind", "flagcore-files", "utf-8-sig"}
+"""Texts of the sources that look like codes: purposes, names of threads, encodings."""
 
 
 def _codes_of(path: Path) -> set[str]:

@@ -150,7 +150,7 @@ class TestReader:
         try:
             pattern = parse_pattern(text)
         except PatternError as error:
-            raise Refusal("pattern", f"the pattern {text!r} cannot be used: {error}") from error
+            raise Refusal("bad-pattern", f"the pattern {text!r} cannot be used: {error}") from error
         view = self._views.get(MatchView, test.path, (), pattern)
         return ((Part(view, view.members),),)
 
@@ -204,12 +204,12 @@ _BY_OPERATOR: dict[Operator, Callable[[TestReader, Test], Atom]] = {
 def exact_number(value: Scalar) -> int | float:
     """Return ``value`` as the kernel holds it: an int64, or a finite double that equals none."""
     if isinstance(value, str) or value != value or value in (float("inf"), float("-inf")):
-        raise Refusal("wrong-type", f"{value!r} is not a finite number")
+        raise Refusal("bad-number", f"{value!r} is not a finite number")
     whole = int(value)
     if whole == value and -(1 << 63) <= whole < 1 << 63:
         return whole
     if isinstance(value, int):
-        raise Refusal("wrong-type", f"{value} does not fit 64 bits")
+        raise Refusal("bad-number", f"{value} does not fit 64 bits")
     return value
 
 
@@ -217,21 +217,21 @@ def time_constant(text: str) -> int:
     """Return microseconds since 1970-01-01T00:00:00Z."""
     moment = parse_time(text)
     if moment is None:
-        raise Refusal("wrong-type", f"{text!r} is not an RFC 3339 time with offset")
+        raise Refusal("bad-time", f"{text!r} is not an RFC 3339 time with offset")
     return moment
 
 
 def _version_constant(text: str) -> VersionKey:
     version = parse_version(text)
     if version is None:
-        raise Refusal("wrong-type", f"{text!r} is not a version")
+        raise Refusal("bad-version", f"{text!r} is not a version")
     return precedence(version)
 
 
 def _network_constant(text: str) -> tuple[AddressCut, AddressCut]:
     network = parse_network(text)
     if network is None:
-        raise Refusal("wrong-type", f"{text!r} is not an IP address or network")
+        raise Refusal("bad-network", f"{text!r} is not an IP address or network")
     family, last = network.family, network.last
     return (family, network.first), _ABOVE[family] if last == _LAST[family] else (family, last + 1)
 
@@ -260,7 +260,7 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise Refusal("wrong-type", f"{text!r} holds a lone surrogate, which no text in a condition can") from error
+        raise Refusal("bad-text", f"{text!r} holds a lone surrogate, which no text in a condition can") from error
 
 
 def _typed(literals: Iterable[Literal]) -> tuple[TypedLiteral, ...]:

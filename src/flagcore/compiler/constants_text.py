@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from flagcore.compiler.layout import NodeFlag, ViewKind
 from flagcore.compiler.reader import ProgramReader, SetValues, ViewRecord
+from flagcore.compiler.views import NOW
 
 __all__ = ["address_range_text", "class_text", "order_text", "set_text", "time_text"]
 
@@ -51,7 +52,8 @@ def set_text(values: SetValues) -> str:
 
 def class_text(program: ProgramReader, view: ViewRecord, low: int, high: int) -> str:
     """The classes ``[low, high)`` of a view."""
-    texts = [name for number, name in enumerate(("missing", "wrong type")) if low <= number < high]
+    kinds = () if program.slots[view.slot] == NOW else ("missing", "wrong type")
+    texts = [name for number, name in enumerate(kinds) if low <= number < high]
     first = max(low, 2)
     if first < high:
         texts.append(_values_text(program, view, first, high))

@@ -42,7 +42,7 @@ def compile_one(
     try:
         program = emit_program(header, plan.leaves, selection, plan.views)
     except (ValueError, TypeError, OverflowError) as error:
-        raise Refusal("wrong-type", f"a name or value cannot be written into a program: {error}") from error
+        raise Refusal("bad-value", f"a name or value cannot be written into a program: {error}") from error
     if len(program) > options.program_bytes:
         size, most = len(program), options.program_bytes
         raise Refusal("program-too-large", f"the program takes {size:,} bytes; at most {most:,} are allowed")

@@ -148,7 +148,7 @@ class Collector:
                 self._measures[name] = self._measure(open_.pop(name))
                 self.segments[name] = self._known[name]
             elif name in open_:
-                raise Refusal("segment-cycle", f"the segment {name!r} is part of itself")
+                raise Refusal("cycle", f"the segment {name!r} is part of itself")
             elif name not in self.segments:
                 body = open_[name] = self._read_segment(name)
                 todo.append((name, True))

@@ -261,4 +261,4 @@ class _Place:
         if isinstance(error, Refusal):
             error.place = error.place or self._place
         elif isinstance(error, ValueError):
-            raise Refusal("wrong-type", str(error), place=self._place) from error
+            raise Refusal("out-of-range", str(error), place=self._place) from error
