@@ -111,6 +111,7 @@ HEADERS = [
     ({"value_type": 5}, "a field of the header"),
     ({"flags": 1}, "a field of the header"),
     ({"reserved": 1}, "a field of the header"),
+    ({"reserved2": 1}, "a field of the header"),
     ({"pool_offset": 1 << 30}, "a field of the header"),
     ({"memo_count": NO_MEMO}, "a field of the header"),
     ({"metadata_length": 1 << 31}, "a field of the header"),
@@ -425,6 +426,8 @@ def test_ordered_constants():
     damaged += [cuts((6, 0), (4, 0)), cuts((4, 1), (4, 1)), cuts((7, 1)), cuts((7, 0), (7, 0)), cuts((4, 1 << 32))]
     assert {text[:10] for text in damaged} == {"a constant"}
     assert viewed(ViewKind.TIME, 3, count=NONE // 2).startswith("a view")
+    neither = Record(layout.NUMBER, (1, 2, 0))
+    assert viewed(ViewKind.NUMBER, 5, Reference((neither,)), count=1).startswith("a constant")
 
 
 def test_affixes():
@@ -515,6 +518,12 @@ def test_keys_of_tables():
         changed = bytearray(table)
         changed[used + place] ^= 1
         assert tabled(bytes(changed), 12).startswith("a text table"), place
+    long = bytearray(build_table({b"a text longer than an entry": 3}))
+    used = next(at for at in (32, 48) if long[at])
+    for place in range(16):
+        changed = bytearray(long)
+        changed[used + place] ^= 1
+        assert tabled(bytes(changed), 4).startswith("a text table"), place
     moved = bytearray(table)
     moved[empty : empty + 16], moved[used : used + 16] = table[used : used + 16], table[empty : empty + 16]
     assert tabled(bytes(moved), 12).startswith("a text table")
@@ -540,10 +549,14 @@ def test_sets():
     for changes in ({"kinds": 8}, {"kinds": 3}, {"booleans": 4}, {"booleans": 0}, {"reserved": 1}, {"integers": 4}):
         assert damage(**changes).startswith("a value set"), changes
     assert damage(integer_count=0, double_count=0).startswith("a value set")
+    for place in ("integers", "doubles"):
+        assert damage(**{place: len(whole)}).startswith("a value set")
     for double in (3.0, float("nan"), float("inf"), 2.0):
         changed = whole[: fields["doubles"]] + pack("<d", double) + whole[fields["doubles"] + 8 :]
         assert status_text(verify_set(changed)).startswith("a value set")
     assert damage(integer_count=NONE).startswith("tables are shared")
+    larger = header.pack(*(fields | {"size": len(whole) + 4096}).values()) + whole[48:]
+    assert viewed(ViewKind.SET, 4, Reference(larger)).startswith("a value set")
     assert damage(table=fields["folded"]).startswith("a text table")
     assert damage(folded=NONE - 7).startswith("a text table")
 
