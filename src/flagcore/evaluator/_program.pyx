@@ -20,7 +20,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 __all__ = ["Context", "EvaluationDetails", "Evaluations", "Evaluator", "FlagHandle", "Program", "ProgramSet", "ValueSet"]
 
@@ -35,6 +35,7 @@ cdef tuple REASONS = (
 cdef tuple TYPES = (FlagType.BOOLEAN, FlagType.STRING, FlagType.INTEGER, FlagType.FLOAT, FlagType.OBJECT)  # by FC_VALUE_*
 cdef object decode_json = msgspec.json.decode
 cdef enum: ANY_TYPE = -1
+cdef uint32_t NOT_ASKED = 0xFFFFFFFE, NO_CONTEXT = 0xFFFFFFFF  # in place of an outcome, in Evaluations
 
 
 # ---- details ---------------------------------------------------------------------------------------------------------
@@ -877,6 +878,7 @@ cdef class Evaluator:
         cdef Fetcher fetcher
         cdef Scratch *scratch
         cdef object context
+        cdef size_t position
         results.programs = programs
         results.index = programs.keys_index()
         results.outcomes = <uint32_t *>PyMem_Malloc((programs.table.mask + 1) * sizeof(uint32_t))
@@ -885,8 +887,11 @@ cdef class Evaluator:
         context = self._usable(evaluation_context)
         if prefix is not None:
             results.index = {key: None for key in results.index if (<str>key).startswith(prefix)}
+            for position in range(programs.table.mask + 1):
+                results.outcomes[position] = NOT_ASKED
         if context is None:
-            memset(results.outcomes, 0xFF, (programs.table.mask + 1) * sizeof(uint32_t))
+            for key in results.index:
+                results.outcomes[host_find(&programs.table, <PyObject *>key) - programs.table.entries] = NO_CONTEXT
             return results
         if isinstance(context, Context):
             scratch = (<Context>context).room(programs)
@@ -1138,14 +1143,14 @@ cdef class Evaluations:
         cdef PyObject *shared
         if isinstance(key, str):
             entry = host_find(&self.programs.table, <PyObject *>key)
-        if entry == NULL or key not in self.index:
+        if entry == NULL or self.outcomes[entry - self.programs.table.entries] == NOT_ASKED:
             raise KeyError(key)
         return self.details_at(entry)
 
     cdef object details_at(self, FlagEntry *entry):
         cdef uint32_t outcome = self.outcomes[entry - self.programs.table.entries]
         cdef PyObject *shared
-        if outcome == 0xFFFFFFFF:
+        if outcome == NO_CONTEXT:
             return failed(<object>entry.key, None, ErrorCode.INVALID_CONTEXT, "the context is neither a mapping nor an evaluation context")
         shared = entry.flag.outcomes[outcome].details
         return <object>shared if shared != NULL else answer_of(entry.flag, outcome, None, ANY_TYPE, 1)
