@@ -282,6 +282,7 @@ def test_ranges_of_addresses():
         ranges((4, 1), (4, 5), (4, 5), (4, 6)),
         ranges((6, 1), (6, 2), (4, 1), (4, 2)),
         ranges((4, 1), (6, 2)),
+        ranges((6, 5 << 64), (6, 6 << 64), (6, 1 << 64), (6, 2 << 64)),
         ranges((4, 1), (4, 1 << 32)),
         ranges((5, 1), (5, 2)),
         ranges((7, 0), (7, 0)),
@@ -330,6 +331,20 @@ def test_references_to_sets_and_views():
     assert single(Op.CLASS, length=2, pool=intervals).startswith("a node")
     assert single(Op.CLASS, slot=1, length=2, pool=intervals) == "sound"
     assert single(Op.SWITCH, length=0, pool=Reference(pack("<2I", 0, leaf(0)), 4)).startswith("intervals")
+
+
+def test_constants_lie_inside_the_program():
+    """Texts, names and tables that reach beyond the program's end are refused before they are read."""
+    for pool, length in ((NONE - 8, 5), (112, NONE), (1 << 20, 0)):
+        assert single(Op.PREFIX, pool=pool, length=length).startswith("a constant")
+    assert single(Op.SWITCH, length=NONE, flags=NodeFlag.DENSE, pool=112).startswith("intervals")
+    for kind in (ViewKind.PREFIX, ViewKind.NUMBER, ViewKind.VERSION, ViewKind.TIME, ViewKind.ADDRESS):
+        classes = 8 if kind in (ViewKind.PREFIX, ViewKind.ADDRESS) else 13
+        assert viewed(kind, classes, NONE - 7, count=5).startswith("a constant"), kind
+    for flat in ((NONE, 4), (0, NONE)):
+        builder = small()
+        builder.slots[0] = Record(layout.SLOT, (*flat, 0, 1, 0))
+        assert reason(builder.finish()).startswith("an attribute")
 
 
 def test_requires_come_first():
@@ -545,6 +560,9 @@ def test_sets():
     assert damage() == "sound"
     assert damage(magic=1).startswith("no program")
     assert damage(format=2).startswith("of a format")
+    assert damage(reader=2).startswith("of a format")
+    descending = whole[: fields["doubles"]] + pack("<2d", 1.5, 0.5) + whole[fields["doubles"] + 16 :]
+    assert status_text(verify_set(descending)).startswith("a value set")
     assert damage(size=40).startswith("the size")
     for changes in ({"kinds": 8}, {"kinds": 3}, {"booleans": 4}, {"booleans": 0}, {"reserved": 1}, {"integers": 4}):
         assert damage(**changes).startswith("a value set"), changes
