@@ -50,7 +50,16 @@ def refuse_other_platforms() -> None:
 
 def compile_arguments() -> list[str]:
     """Return the C compiler's arguments for this kind of build."""
-    arguments = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden", "-fno-strict-overflow", "-fno-plt", "-fcf-protection=none"]
+    arguments = [
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Wno-unused-parameter",
+        "-fvisibility=hidden",
+        "-fno-strict-overflow",
+        "-fno-plt",
+        "-fcf-protection=none",
+    ]
     if SANITIZE:
         return [
             *arguments,
