@@ -142,6 +142,28 @@ def test_not_yaml(text: str, line: int):
     assert problem.line >= line
 
 
+@pytest.mark.parametrize(
+    ("text", "shown", "hint"),
+    [
+        ("flags:\n  a:\n\ttype: boolean", " type: boolean\n^", "indent with spaces"),
+        ("flags:\n  a:\n    type: x\n     default: y", "     default: y\n            ^", "begin in the same column"),
+        ("flags:\n  - a: 1\n   b: 2", "   b: 2\n   ^", "begin in the same column"),
+        (
+            'a: {when: country in ["DE", "AT"]}',
+            'a: {when: country in ["DE", "AT"]}\n                     ^',
+            "single quotes",
+        ),
+        ("a: @b", "a: @b\n   ^", "needs quotes"),
+        ("a: 'b\n", None, "never closed"),
+    ],
+)
+def test_what_authors_do_wrong_in_yaml(text: str, shown: str | None, hint: str):
+    """A typical slip shows the line with a caret and says what to do; at the end of the text there is nothing to show."""
+    (problem,) = problems(text)
+    assert problem.excerpt == shown
+    assert hint in (problem.hint or "")
+
+
 @pytest.mark.parametrize("text", ["", "# only a comment", "---", "null", "[]", "a text", "1", "..."])
 def test_no_mapping(text: str):
     """A document that is empty or no mapping is a problem, not a crash."""

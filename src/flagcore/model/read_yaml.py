@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from flagcore.model.limits import Limits
-from flagcore.model.problems import DocumentPath, Finding, path_text
+from flagcore.model.problems import DocumentPath, Finding, excerpt, path_text
 from flagcore.model.reading import Place, Places, Reading, UnreadableError, too_many
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _NUMBER_START = frozenset("+-.0123456789")
 _MAX_DIGITS = 4000  # int() of longer texts takes quadratic time
+_HINTS = {  # a part of PyYAML's message -> what to do
+    "cannot start any token": "a text that begins with this character needs quotes",
+    "parsing a flow": "inside {...} and [...] a text with a bracket, brace, comma or quote needs single quotes",
+    "mapping values are not allowed": "keys of one mapping begin in the same column; a text that contains ': ' needs quotes",
+    "parsing a block": "keys of one mapping, and items of one list, begin in the same column",
+    "scanning a quoted scalar": "a quotation mark is opened and never closed",
+}
 
 
 def read(text: str, limits: Limits) -> Reading:
@@ -62,7 +69,7 @@ def _events(text: str) -> Iterator[tuple[Any, str]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
-        raise _unreadable("syntax", message, mark) from None
+        raise _not_yaml(text, message, mark) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position] if isinstance(error.position, int) else ""
         line = before.count("\n") + 1
@@ -74,6 +81,15 @@ def _events(text: str) -> Iterator[tuple[Any, str]]:
         ) from None
     except RecursionError:
         raise UnreadableError(Finding(code="too-deep", message="the document is nested too deeply")) from None
+
+
+def _not_yaml(text: str, message: str, mark: yaml.Mark | None) -> UnreadableError:
+    """Return the problem with the line, a caret under the place, and what authors most often did there."""
+    shown = excerpt(text, mark.index) if mark is not None else ""
+    hint = next((hint for part, hint in _HINTS.items() if part in message), None)
+    if mark is not None and text[mark.index : mark.index + 1] == "\t":
+        hint = "indent with spaces: YAML takes no tabs"
+    return _unreadable("syntax", message, mark, hint, shown if shown.strip(" \n^") else None)
 
 
 def _yaml() -> Any:
@@ -90,9 +106,11 @@ def _yaml() -> Any:
     return yaml
 
 
-def _unreadable(code: str, message: str, mark: yaml.Mark | None, hint: str | None = None) -> UnreadableError:
+def _unreadable(
+    code: str, message: str, mark: yaml.Mark | None, hint: str | None = None, shown: str | None = None
+) -> UnreadableError:
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (None, None)
-    return UnreadableError(Finding(code=code, message=message, hint=hint, line=line, column=column))
+    return UnreadableError(Finding(code=code, message=message, hint=hint, line=line, column=column, excerpt=shown))
 
 
 class _Open:
