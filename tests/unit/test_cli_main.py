@@ -42,13 +42,24 @@ def test_help_of_each_verb_has_examples(command: Command, verb: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["evaluate"], ["--nonsense"], ["eval", "--nonsense"], ["schema", "extra"], ["--json", "eval"], [""]],
+    [[], ["evaluate"], ["--nonsense"], ["eval", "--nonsense"], ["schema", "extra"], ["--debugg", "eval"], [""]],
 )
 def test_wrong_usage(command: Command, words: list[str]) -> None:
     """A command line that means nothing ends with 2 and says so on standard error."""
     code, out, err = command(*words)
     assert (code, out) == (2, "")
     assert "flagcore" in err
+
+
+@pytest.mark.parametrize(
+    "words", [["--json", "eval"], ["eval", "x", "--type", "text", "--json"], ["compile", "--revision", "x", "--json"]]
+)
+def test_wrong_usage_as_json(command: Command, words: list[str]) -> None:
+    """With ``--json`` a command line that means nothing is told as JSON, too."""
+    result = command(*words)
+    assert (result.code, result.err) == (2, "")
+    assert "argument" in result.json["error"]
+    assert "--help" in result.json["hint"]
 
 
 @pytest.mark.parametrize("verb", ["validate", "test", "compile", "inspect"])

@@ -9,6 +9,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from flagcore import __version__
 
@@ -46,6 +47,13 @@ class UsageError(Exception):
         self.hint = hint
 
 
+class _Arguments(argparse.ArgumentParser):
+    """Says what is wrong with a command line as the rest of the command does: one message, or JSON."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"{self.prog} --help lists the options")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line and return its exit code. Nothing but a bug leaves a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -79,7 +87,7 @@ def _run(arguments: list[str]) -> int:
         parser.print_help(sys.stderr)
         return USAGE
     module = importlib.import_module(f"flagcore.cli.{verb}")
-    own = argparse.ArgumentParser(
+    own = _Arguments(
         prog=f"flagcore {verb}",
         description=module.__doc__,
         epilog=module.EPILOG,
@@ -102,7 +110,7 @@ def _meant(word: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     listing = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Arguments(
         prog="flagcore",
         usage="flagcore VERB ...",
         description=f"Feature flags, evaluated in the process that asks.\n\nverbs:\n{listing}",

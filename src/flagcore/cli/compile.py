@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from typing import TYPE_CHECKING
@@ -55,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _revision(text: str) -> int:
-    number = int(text)
+    number = int(text) if re.fullmatch("[0-9]{1,19}", text) else 0
     if not 0 < number < 2**63:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 2^63 - 1")
     return number
 
 
@@ -87,15 +88,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_whole(path: str, content: bytes) -> None:
     """Replace the file at ``path`` in one step: readers see the old content or the new, never a part."""
-    handle, temporary = tempfile.mkstemp(prefix=".flagcore-", dir=os.path.dirname(path) or ".")
     try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        handle, temporary = tempfile.mkstemp(prefix=".flagcore-", dir=os.path.dirname(path) or ".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(file.fileno(), 0o666 & ~_umask())
+                file.write(content)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:  # whoever reads the message knows the file, not the temporary one
+        raise OSError(error.errno, error.strerror, path) from None
 
 
 def _umask() -> int:

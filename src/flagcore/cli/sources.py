@@ -90,7 +90,11 @@ def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -
     """
     if path.endswith(SUFFIX):
         with open(path, "rb") as file:
-            snapshot = decode_snapshot(file.read())
+            content = file.read()
+        try:
+            snapshot = decode_snapshot(content)
+        except SnapshotError as error:
+            raise SnapshotError(f"{path}: {error}") from None
         return Opened(snapshot, tuple(snapshot.programs))
     from flagcore.cli.cache import recall, remember
 

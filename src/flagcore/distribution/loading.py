@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from flagcore.errors import FlagSetError, Problem
+from flagcore.errors import FlagSetError, Problem, SnapshotError
 from flagcore.snapshot.codec import decode_snapshot
 from flagcore.snapshot.objects import Snapshot
 
@@ -62,7 +62,10 @@ class CompiledFile:
         content = _read(self._path)
         if content == self._content:
             return LoadedSnapshot(None, (self._path,))
-        snapshot = decode_snapshot(content)
+        try:
+            snapshot = decode_snapshot(content)
+        except SnapshotError as error:
+            raise SnapshotError(f"{self._path}: {error}") from None
         self._content = content
         return LoadedSnapshot(snapshot, (self._path,))
 
