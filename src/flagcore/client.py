@@ -88,8 +88,8 @@ def connect(
     """
     settings = read_settings(
         {
-            "source": None if source is None else os.fspath(source),
-            "context": None if context is None else dict(context),
+            "source": os.fspath(source) if isinstance(source, os.PathLike) else source,
+            "context": dict(context) if isinstance(context, Mapping) else context,
             "offline": offline,
             "watch": watch,
             "debounce": debounce,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flagcore.client import connect
 from flagcore.errors import SettingsError
 from flagcore.settings import Settings, read_settings
 
@@ -81,6 +83,15 @@ def test_wrong_settings_name_their_place(
     with pytest.raises(SettingsError) as refusal:
         read_settings(arguments, environment)
     assert all(word in str(refusal.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"), [({"source": 5}, "source"), ({"source": "x.json", "context": ["country"]}, "context")]
+)
+def test_arguments_of_another_kind(wrong: dict[str, Any], word: str) -> None:
+    """``connect`` refuses a source that is no path, and a context that is no mapping, as wrong settings."""
+    with pytest.raises(SettingsError, match=f"argument {word}: "):
+        connect(**wrong)
 
 
 @pytest.mark.parametrize(
