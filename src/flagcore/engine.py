@@ -142,14 +142,17 @@ class Engine(Evaluator):
         Raises:
             TypeError: no flag can have such a value.
         """
+        from copy import deepcopy
+
         from flagcore.evaluator.constant import constant_program
 
+        kept = deepcopy(dict(values))  # each load reads them again
         with self._lock:
-            for key, value in values.items():
+            for key, value in kept.items():
                 constant_program(key, value, None)
             self._tokens += 1
-            self._overrides[self._tokens] = dict(values)
             if not self._closed:
+                self._overrides[self._tokens] = kept
                 self._serve()
             return self._tokens
 
@@ -206,19 +209,19 @@ def _add(counts: Counts, more: Counts) -> None:
 
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
-_held: list[threading.RLock] = []
+_held = threading.local()  # locks: what this thread, about to fork, holds; several threads may fork at once
 
 
 def _before_fork() -> None:
     """Let no child inherit half a swap, or a lock whose holder it does not have."""
-    for engine in sorted(_engines, key=id):
-        engine._lock.acquire()
-        _held.append(engine._lock)
+    _held.locks = [engine._lock for engine in sorted(_engines, key=id)]
+    for lock in _held.locks:
+        lock.acquire()
 
 
 def _after_fork() -> None:
-    while _held:
-        _held.pop().release()
+    while _held.locks:
+        _held.locks.pop().release()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

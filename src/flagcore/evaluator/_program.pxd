@@ -244,6 +244,7 @@ cdef class Program:
     cdef readonly tuple links    # Program, ValueSet or None for each link; keeps them alive
     cdef readonly object revision
     cdef void *arrays            # one allocation: links, outcomes, slots
+    cdef uint32_t outcome_slots, memo_words  # what an evaluation needs, prerequisites included
 
 
 cdef class ProgramSet:

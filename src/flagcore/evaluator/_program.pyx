@@ -284,9 +284,11 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     slot_numbers = <uint32_t *>(<char *>flag.outcomes + outcome_bytes)
     for i in range(header.slot_count):
         slot_numbers[i] = slots.slot_of(content, <const FcSlot *>(content + header.slot_offset) + i)
-    flag.depth = set_links(<const void **>program.arrays, links)
     fc_program_init(&flag.program, content, slot_numbers, <const void *const *>program.arrays)
     flag.program.outcome_slot = outcome_slot
+    program.memo_words = flag.program.memo_count
+    program.outcome_slots = 0 if outcome_slot == FC_NONE else outcome_slot + 1
+    set_links(program, <const void **>program.arrays, links)
     Py_INCREF(key)
     flag.key = <PyObject *>key
     flag.owner = <PyObject *>program
@@ -297,18 +299,20 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     return program
 
 
-cdef uint8_t set_links(const void **into, tuple links):
-    """Write the addresses of linked things; returns the longest chain of prerequisites below."""
-    cdef uint8_t depth = 0
+cdef set_links(Program program, const void **into, tuple links):
+    """Write the addresses of linked things; add what prerequisites have to the program's depth and needs."""
     cdef Py_ssize_t i
     cdef object link
+    cdef Program below
     for i, link in enumerate(links):
         if isinstance(link, Program):
-            into[i] = &(<Program>link).flag.program
-            depth = max(depth, (<Program>link).flag.depth + 1)
+            below = <Program>link
+            into[i] = &below.flag.program
+            program.flag.depth = max(program.flag.depth, below.flag.depth + 1)
+            program.memo_words = max(program.memo_words, below.memo_words)
+            program.outcome_slots = max(program.outcome_slots, below.outcome_slots)
         elif link is not None:
             into[i] = PyBytes_AS_STRING((<ValueSet>link).source)
-    return depth
 
 
 cdef Outcome *constant_outcome(Flag *flag) noexcept:
@@ -501,9 +505,8 @@ cdef ProgramSet new_set(
     made.table.slot_count = slots.count
     for i, program in enumerate(programs):
         made.order[i] = enter(&made.table, &program.flag)
-        made.table.memo_words = max(made.table.memo_words, program.flag.program.memo_count)
-        if program.flag.program.outcome_slot != FC_NONE:
-            made.table.outcome_slots = max(made.table.outcome_slots, program.flag.program.outcome_slot + 1)
+        made.table.memo_words = max(made.table.memo_words, program.memo_words)
+        made.table.outcome_slots = max(made.table.outcome_slots, program.outcome_slots)
     return made
 
 
@@ -566,6 +569,8 @@ cdef class Linker:
     cdef _take(self, str key, bytes source):
         """Keep sound bytes; of a malformed program the previous bytes, if there are any."""
         cdef Program old = self.previous.get(key)
+        if source is None:
+            raise TypeError(f"the program of {key!r} is None")
         if old is None or old.source != source:
             try:
                 verified(source, key)
@@ -693,7 +698,10 @@ cdef class Context:
         if scratch != NULL and scratch_fits(scratch, &programs.table):
             scratch_restart(scratch)
             return scratch
-        larger = scratch_new(programs.table.slot_count, programs.table.outcome_slots, programs.table.memo_words)
+        larger = scratch_new(  # a revision that came later may have made the old one
+            max(programs.table.slot_count, 0 if scratch == NULL else scratch.slots),
+            programs.table.outcome_slots, programs.table.memo_words,
+        )
         if larger != NULL and scratch != NULL:
             scratch_adopt(larger, scratch)
             scratch_restart(larger)
@@ -762,7 +770,7 @@ cdef class Evaluator:
 
     def _peek(self, flag_key, default_value, evaluation_context, at):
         """As ``evaluate``, without counting and without ``on_unknown``."""
-        return self.answer(flag_key, default_value, evaluation_context, ANY_TYPE, 1, at, True)
+        return self.answer(flag_key, default_value, evaluation_context, ANY_TYPE, 1, index_of(at), True)
 
     def _moment(self):
         """Return the time in microseconds since 1970 UTC, 0 when the clock fails."""
@@ -780,8 +788,8 @@ cdef class Evaluator:
         """
         try:
             return self._answer(key, default, context, asked, details, at, quiet)
-        except Exception as error:  # memory is short: nothing else raises
-            return failed(key, default, ErrorCode.GENERAL, repr(error)) if details else default
+        except Exception as error:  # memory is short, or a key that is no text cannot be shown
+            return failed(key, default, ErrorCode.GENERAL, type(error).__name__) if details else default
 
     cdef object _answer(self, object key, object default, object context, int asked, int details, object at, bint quiet):
         cdef ProgramSet programs = self.current
@@ -884,11 +892,11 @@ cdef class Evaluator:
         results.outcomes = <uint32_t *>PyMem_Malloc((programs.table.mask + 1) * sizeof(uint32_t))
         if results.outcomes == NULL:
             raise MemoryError
-        context = self._usable(evaluation_context)
         if prefix is not None:
             results.index = {key: None for key in results.index if (<str>key).startswith(prefix)}
             for position in range(programs.table.mask + 1):
                 results.outcomes[position] = NOT_ASKED
+        context = self._usable(evaluation_context)  # from here until it is busy nothing foreign may run
         if context is None:
             for key in results.index:
                 results.outcomes[host_find(&programs.table, <PyObject *>key) - programs.table.entries] = NO_CONTEXT
@@ -925,6 +933,8 @@ cdef class Evaluator:
             raise TypeError(f"no evaluation context: {type(mapping).__name__}")
         context = Context.__new__(Context)
         context.mapping, context.targeting_key = pair
+        if <PyObject *>context.mapping == host_empty:
+            context.mapping = {}  # anyone may write into this one
         context.is_dict = type(context.mapping) is dict and context.targeting_key is None
         context.slots = self.slots
         return context
@@ -1100,6 +1110,9 @@ def waiting_time(uint64_t r):
 @cython.final
 @cython.no_gc_clear
 cdef class FlagHandle:
+    def __init__(self):
+        raise TypeError("a FlagHandle comes from Engine.flag")
+
     def value(self, default_value=None, evaluation_context=None):
         """Return the flag's value, of whatever type it has; the default value as a getter would."""
         cdef Flag *flag = self.current_flag()
@@ -1135,6 +1148,9 @@ cdef class FlagHandle:
 @cython.final
 @cython.no_gc_clear  # host.h reads it without looking: other links of a cycle are cut
 cdef class Evaluations:
+    def __init__(self):
+        raise TypeError("Evaluations come from Engine.evaluate_all")
+
     def __dealloc__(self):
         PyMem_Free(self.outcomes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
 import msgspec
 
@@ -39,7 +40,8 @@ def constant_program(key: str, value: object, flag: Program | None) -> bytes:
         if flag.type is FlagType.FLOAT and kind is FlagType.INTEGER:
             kind, value = FlagType.FLOAT, float(value)  # type: ignore[arg-type]
         if flag.type is kind:
-            name = next((variant for variant, known in flag.variants().items() if known == value), name)
+            with suppress(msgspec.MsgspecError, ValueError, RecursionError):  # of a variant that cannot be read
+                name = next((variant for variant, known in flag.variants().items() if known == value), name)
     return _program(key, kind, value, name, {**metadata, OVERRIDE: True})
 
 
@@ -52,6 +54,8 @@ def _type_of(value: object) -> FlagType:
         (FlagType.OBJECT, (dict, list)),
     ):
         if isinstance(value, types):
+            if kind is FlagType.INTEGER and not -(2**63) <= value < 2**63:  # type: ignore[operator]
+                raise TypeError("an integer flag has 64 bits")
             return kind
     raise TypeError(f"a flag is boolean, string, integer, float or object (dict, list), not {type(value).__name__}")
 

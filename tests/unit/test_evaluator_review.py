@@ -1,0 +1,192 @@
+"""Rare states of the evaluator: kept programs, shared empty contexts, collections and forks in the midst of something."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import Any
+
+import pytest
+
+from flagcore.engine import FlagHandle, _after_fork, _before_fork
+from flagcore.evaluator._program import Evaluations
+from flagcore.snapshot.objects import Snapshot
+from tests.support.engines import boolean, engine_of, snapshot_of
+
+
+def _fields(snapshot: Snapshot) -> dict[str, Any]:
+    return {name: getattr(snapshot, name) for name in snapshot.__struct_fields__}
+
+
+def requiring(key: str, when: str) -> dict[str, Any]:
+    """Return a flag that requires that another one is on."""
+    return {**boolean(when), "requires": [{"flag": key, "is": ["on"]}]}
+
+
+def test_kept_programs_have_room_for_prerequisites_that_are_gone():
+    """A flag in a cycle keeps its previous program, whose own prerequisites need room although no one else serves them."""
+    chain = {"b0": boolean('x == "1"')} | {f"b{i}": requiring(f"b{i - 1}", 'x == "1"') for i in range(1, 40)}
+    engine = engine_of({**chain, "a": requiring("b39", 'y == "1"')})
+    there = snapshot_of({"a": requiring("c", 'y == "1"'), "c": boolean()}, revision=2)
+    back = snapshot_of({"c": requiring("a", 'y == "1"'), "a": boolean()}, revision=2)
+    programs = {"a": there.programs["a"], "c": back.programs["c"]}
+    engine.load(Snapshot(**{**_fields(back), "programs": programs}))
+    assert set(engine.degraded) == {"a", "c"}
+    context = {"x": "1", "y": "1"}
+    for _ in range(3):
+        assert engine.get_boolean_value("a", False, context) is True
+        assert engine.get_boolean_value("a", False, engine.context(context)) is True
+        assert engine.evaluate_all(context)["a"].value is True
+
+
+def test_collections_that_swap_the_revision_under_a_context():
+    """A finalizer that loads a later revision, and evaluates with the context, while an evaluation of it begins."""
+    many = {f"m{i}": boolean(f'a{i} == "x"') for i in range(200)}
+    chain = {"b0": boolean('x == "1"')} | {f"b{i}": requiring(f"b{i - 1}", 'x == "1"') for i in range(1, 10)}
+    engine = engine_of(chain)
+    later = snapshot_of(many, revision=2)
+    context = engine.context({"x": "1", **{f"a{i}": "x" for i in range(200)}})
+
+    def swap(phase: str, _: dict[str, int]) -> None:
+        if phase == "stop" and engine.revision == 1:
+            engine.load(later)
+            engine.evaluate_all(context)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(swap)
+    gc.set_threshold(1)
+    try:
+        results = engine.evaluate_all(context)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(swap)
+    assert all(details.value is True for details in results.values())
+    assert engine.get_boolean_value("b9", False, context) in (True, False)
+
+
+def test_the_context_none_stays_empty():
+    """What is written into the mapping of one empty context is seen by no other."""
+    engine = engine_of({"f": boolean('a == "x"')})
+    context = engine.context(None)
+    context.mapping["a"] = "x"  # type: ignore[index]
+    assert engine.get_boolean_value("f", False) is False
+    assert engine.get_boolean_value("f", False, context) is True
+
+
+class Unshowable:
+    """A key whose repr raises an error whose repr raises."""
+
+    def __repr__(self) -> str:
+        class Unshowable(Exception):
+            def __repr__(self) -> str:
+                raise self
+
+        raise Unshowable
+
+
+def test_keys_that_cannot_be_shown():
+    """Not even the message about a key raises."""
+    engine = engine_of({"f": boolean()})
+    key: Any = Unshowable()
+    assert engine.get_boolean_details(key, True).error_code == "GENERAL"
+
+
+@pytest.mark.parametrize("kind", [FlagHandle, Evaluations])
+def test_only_an_engine_makes_its_parts(kind: type):
+    """Handles and results without an engine cannot be made."""
+    with pytest.raises(TypeError, match="from Engine"):
+        kind()
+
+
+def test_programs_that_are_none():
+    """A snapshot with None for a program is refused before anything is read."""
+    engine = engine_of({"f": boolean()})
+    programs: Any = {"f": None}
+    with pytest.raises(TypeError, match="None"):
+        engine.load(Snapshot(**{**_fields(snapshot_of({"f": boolean()})), "programs": programs}))
+    assert engine.get_boolean_value("f", False) is True
+
+
+def test_explaining_at_what_is_no_time():
+    """A time that is no whole number is the caller's error; the context stays as quick as it was."""
+    engine = engine_of({"f": boolean('a == "x"')})
+    moment: Any = "now"
+    with pytest.raises(TypeError):
+        engine.explain("f", engine.context({}), moment)
+
+
+def test_overrides_after_the_end():
+    """A closed engine answers PROVIDER_NOT_READY for good, whatever is pushed and popped."""
+    engine = engine_of({"f": boolean()})
+    engine.close()
+    first, _ = engine.push_override({"f": True}), engine.push_override({"g": True})
+    engine.pop_override(first)
+    assert engine.get_boolean_details("g", False).error_code == "PROVIDER_NOT_READY"
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**400])
+def test_overrides_beyond_64_bits(value: int):
+    """An integer that no flag can have is refused when it is pushed, and does not stand in the way of later loads."""
+    engine = engine_of({"x": {"type": "float", "variants": {"a": 1.5}, "default": "a"}})
+    with pytest.raises(TypeError, match="64 bits"):
+        engine.push_override({"x": value})
+    engine.load(snapshot_of({"x": boolean()}, revision=2))
+    assert engine.get_boolean_value("x", False) is True
+
+
+def test_overrides_that_change_after_they_were_pushed():
+    """An override stays what it was when it was pushed, over loads too."""
+    engine = engine_of({"f": boolean()})
+    value: list[object] = [1]
+    engine.push_override({"c": value})
+    value.append(object())
+    engine.load(snapshot_of({"f": boolean('a == "x"')}, revision=2))
+    assert engine.get_object_value("c", {}) == [1]
+
+
+def test_overrides_of_flags_whose_values_cannot_be_read():
+    """A variant that is no JSON does not keep its flag from being overridden, or a revision from being served."""
+    snapshot = snapshot_of({"o": {"type": "object", "variants": {"a": {"k": 12345}}, "default": "a"}}, revision=2)
+    programs = {key: program.replace(b"12345", b"1234x") for key, program in snapshot.programs.items()}
+    engine = engine_of({"f": boolean()})
+    engine.push_override({"o": {"k": 1}})
+    engine.load(Snapshot(**{**_fields(snapshot), "programs": programs}))
+    assert not engine.degraded
+    assert engine.get_object_value("o", {}) == {"k": 1}
+
+
+class SlowLock:
+    """A lock whose first release waits until another thread has gone on."""
+
+    def __init__(self) -> None:
+        self.lock, self.other_went_on = threading.RLock(), threading.Event()
+
+    def acquire(self) -> None:
+        self.lock.acquire()
+
+    def release(self) -> None:
+        self.lock.release()
+        self.other_went_on.wait(5)
+
+
+def test_threads_that_fork_at_once():
+    """Each thread that forks releases the locks that it took itself, so that loading goes on."""
+    engine = engine_of({"f": boolean()})
+    lock: Any = SlowLock()
+    done = threading.Event()
+    engine._lock = lock
+
+    def fork() -> None:
+        _before_fork()
+        lock.other_went_on.set()
+        done.wait(5)
+        _after_fork()
+
+    _before_fork()
+    other = threading.Thread(target=fork)
+    other.start()
+    _after_fork()
+    done.set()
+    other.join()
+    assert lock.lock.acquire(timeout=5)
+    lock.lock.release()
