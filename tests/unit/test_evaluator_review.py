@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from flagcore.engine import FlagHandle, _after_fork, _before_fork
-from flagcore.evaluator._program import Evaluations
+from flagcore.evaluator._program import Evaluations, ProgramSet
 from flagcore.snapshot.objects import Snapshot
 from tests.support.engines import boolean, engine_of, snapshot_of
 
@@ -122,6 +123,41 @@ def test_overrides_after_the_end():
     first, _ = engine.push_override({"f": True}), engine.push_override({"g": True})
     engine.pop_override(first)
     assert engine.get_boolean_details("g", False).error_code == "PROVIDER_NOT_READY"
+
+
+class Last:
+    """Runs ``act`` when it is freed."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+
+    def __del__(self) -> None:
+        self.act()
+
+
+def revisions_alive() -> int:
+    """Return how many revisions there are in the process."""
+    gc.collect()
+    return sum(type(thing) is ProgramSet for thing in gc.get_objects())
+
+
+def test_handles_that_are_asked_while_they_free_a_revision():
+    """A handle may be the last that holds a revision; what is freed with it may ask the handle again."""
+    before = revisions_alive()
+    engine = engine_of({"f": boolean()})
+    handles = [engine.flag("f")]
+    second, third = (snapshot_of({"f": boolean(f'a{i} == "x"')}, revision=i) for i in (2, 3))
+    answers: list[object] = []
+    debug: dict[str, Any] = {"other": Last(lambda: answers.append(handles[0].value(False, {"a3": "x"})))}
+    engine.load(Snapshot(**{**_fields(second), "debug": debug}))
+    handles[0].value(False)
+    del debug
+    engine.load(third)
+    assert handles[0].value(False, {"a3": "x"}) is True
+    assert answers == [True]
+    handles.clear()
+    del engine
+    assert revisions_alive() == before
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**400])

@@ -308,6 +308,7 @@ cdef class FlagHandle:
     cdef Flag *found
 
     cdef Flag *current_flag(self) noexcept
+    cdef void look_again(self) noexcept
 
 
 cdef class Probes:

@@ -1134,12 +1134,17 @@ cdef class FlagHandle:
         return self.evaluator.answer(self.key, default_value, evaluation_context, ANY_TYPE, 1, None)
 
     cdef inline Flag *current_flag(self) noexcept:
-        cdef FlagEntry *entry
-        if self.programs is not self.evaluator.current:
-            self.programs = self.evaluator.current
-            entry = host_find(&self.programs.table, <PyObject *>self.key)
-            self.found = NULL if entry == NULL else entry.flag
+        while self.programs is not self.evaluator.current:
+            self.look_again()
         return self.found
+
+    cdef void look_again(self) noexcept:
+        """Look the flag up. The revision before is let go last: what is freed with it may ask this handle, or swap again."""
+        cdef ProgramSet before = self.programs
+        cdef FlagEntry *entry
+        self.programs = self.evaluator.current
+        entry = host_find(&self.programs.table, <PyObject *>self.key)
+        self.found = NULL if entry == NULL else entry.flag
 
     def __repr__(self):
         return f"<flagcore flag {self.key!r}>"
