@@ -276,6 +276,9 @@ def test_compiled_file(connect: Connect, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     assert events.status() == "STALE"
     assert isinstance(client.last_error, SnapshotError)
+    (problem,) = client.problems
+    assert (problem.code, problem.file) == ("unreadable-file", str(path))
+    assert problem.message.startswith("the snapshot is cut")
     assert client.get_boolean_value("a", False) is True
 
 
@@ -340,7 +343,7 @@ def test_age_and_unforeseen_errors(
         assert isinstance(client.last_error, ZeroDivisionError)
         assert client.get_boolean_value("a", True) is False
         assert client.age is not None
-        assert client.problems[0].code == "internal"
+        assert client.problems[0].code == "internal-error"
     assert events.change() == {"a"}
     assert caplog.records[0].exc_info is not None
 

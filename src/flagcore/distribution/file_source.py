@@ -173,8 +173,9 @@ def _is_steady(before: Fingerprint, after: Fingerprint, files: Collection[str]) 
 
 
 def _as_problem(error: Exception, path: str) -> Problem:
-    code = "unreadable" if isinstance(error, FlagcoreError | OSError) else "internal"
-    return Problem(code=code, message=str(error) or type(error).__name__, file=path)
+    code = "unreadable-file" if isinstance(error, FlagcoreError | OSError) else "internal-error"
+    message = str(error).removeprefix(f"{os.path.abspath(path)}: ")  # the problem names the file by itself
+    return Problem(code=code, message=message or type(error).__name__, file=path)
 
 
 _watching: weakref.WeakSet[FileSource] = weakref.WeakSet()
