@@ -9,6 +9,7 @@ from benchmarks.workloads.base import Call, Context, Workload, document
 __all__ = ["w1", "w2", "w4", "w5", "w6"]
 
 REPEATS = 1000
+SUBJECTS = 100  # of W5 and W6 alike, so that they differ in the number of rules alone
 
 
 def w1() -> Workload:
@@ -102,8 +103,9 @@ def _equalities(title: str, count: int) -> Workload:
     rules = [
         {"id": f"r{i}", "when": f'tenant == "tenant-{i:05}"', "serve": "on" if i % 2 else "off"} for i in range(count)
     ]
-    chosen = random.Random(5).choices(range(count), k=REPEATS)
-    calls = [Call({"targetingKey": f"user-{i}", "tenant": f"tenant-{i:05}"}, bool(i % 2)) for i in chosen]
+    chosen = random.Random(5).sample(range(count), SUBJECTS) * (REPEATS // SUBJECTS)
+    contexts: dict[int, Context] = {i: {"targetingKey": f"user-{i}", "tenant": f"tenant-{i:05}"} for i in chosen}
+    calls = [Call(contexts[i], bool(i % 2)) for i in chosen]
 
     def by_hand(key: str, default: bool, context: Context) -> bool:
         tenant = context.get("tenant")

@@ -527,17 +527,17 @@ def test_tables():
 def test_keys_of_tables():
     """A key is refused where no probe would find it: a wrong tag, a wrong place, padding that is not zero."""
     table = bytearray(build_table({f"key {at}".encode(): 3 + at for at in range(9)}))
-    used = next(at for at in range(32, 32 + 16 * 13, 16) if table[at])
-    empty = next(at for at in range(32, 32 + 16 * 13, 16) if not table[at])
+    used = next(at for at in range(32, 32 + 16 * 27, 16) if table[at])
+    empty = next(at for at in range(32, 32 + 16 * 27, 16) if not table[at])
     for place in range(16):
         changed = bytearray(table)
         changed[used + place] ^= 1
         assert tabled(bytes(changed), 12).startswith("a text table"), place
     long = bytearray(build_table({b"a text longer than an entry": 3}))
-    used = next(at for at in (32, 48) if long[at])
+    only = next(at for at in (32, 48, 64) if long[at])
     for place in range(16):
         changed = bytearray(long)
-        changed[used + place] ^= 1
+        changed[only + place] ^= 1
         assert tabled(bytes(changed), 4).startswith("a text table"), place
     moved = bytearray(table)
     moved[empty : empty + 16], moved[used : used + 16] = table[used : used + 16], table[empty : empty + 16]

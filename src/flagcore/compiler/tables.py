@@ -16,6 +16,7 @@ from flagcore.compiler.hashing import hash_keys
 __all__ = ["INLINE_KEY", "LINEAR_LIMIT", "TableTooLargeError", "build_table"]
 
 INLINE_KEY = 12  # bytes; longer keys stand behind the entries
+ROOMY_KEYS = 2048
 LINEAR_LIMIT = 8  # up to so many inline keys are compared one after the other, without a hash
 
 _FOLD, _LINEAR = 1, 2  # FC_TABLE_*
@@ -48,7 +49,7 @@ def build_table(keys: Mapping[bytes, int] | Iterable[bytes], *, fold: bool = Fal
         flags |= _LINEAR
         ordered: Iterable[tuple[int, bytes]] = ((0, key) for key in sorted(distinct))
     else:
-        capacity += capacity // 3 + 1
+        capacity = _roomy(capacity)
         ordered = _by_hash(list(distinct))
     values_at = _HEADER.size + 16 * capacity
     tail = values_at + (4 * capacity if values else 0)
@@ -96,6 +97,15 @@ def _by_hash(keys: list[bytes]) -> Iterator[tuple[int, bytes]]:
         else:
             for hashed in sorted(found):  # half the time of sorting pairs
                 yield hashed, found[hashed]
+
+
+def _roomy(count: int) -> int:
+    """Return the entries of a hashed table.
+
+    Small tables have three a key: four of five look-ups then end at the first entry, so that the branch is foretold. Large
+    ones stay at a load of 3/4: there a look-up waits for memory.
+    """
+    return 3 * count if count <= ROOMY_KEYS else count + count // 3 + 1
 
 
 class _Entries:

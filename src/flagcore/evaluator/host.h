@@ -728,9 +728,9 @@ static __attribute__((unused)) void scratch_adopt(Scratch *scratch, Scratch *old
 /* Outcome of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
 static __attribute__((noinline)) uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *dict) {
     FcValue values[LOCAL_SLOTS];
-    uint64_t memo[LOCAL_MEMOS], have = 0, memo_have = 0;
+    uint64_t memo[LOCAL_MEMOS], memo_have = 0;
     PyObject *held[LOCAL_SLOTS];
-    FcFrame frame = {values, &have, memo, &memo_have, NULL};
+    FcFrame frame = {values, NULL, memo, &memo_have, NULL};
     Fetcher fetcher;
     fetcher.mapping = dict;
     fetcher.targeting_key = NULL;
@@ -741,7 +741,7 @@ static __attribute__((noinline)) uint32_t host_walk_local(const FlagTable *table
     fetcher.held = held;
     fetcher.held_count = 0;
     fetcher.has_time = 0;
-    const FcResult result = fc_walk_local_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher);
+    const FcResult result = fc_walk_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher);
     host_release(held, fetcher.held_count);
     return result.outcome;
 }

@@ -15,6 +15,7 @@ void fc_program_init(FcProgram *out, const uint8_t *bytes, const uint32_t *slots
         .outcome_slot = FC_NONE,
         .value_type = header->value_type,
         .has_requires = header->node_count > 0 && nodes[0].op == FC_OP_REQUIRES,
+        .is_plain = header->outcome_count == header->leaf_count,
     };
 }
 

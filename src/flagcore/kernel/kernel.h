@@ -354,7 +354,9 @@ typedef struct FcProgram {
     uint32_t entry;
     uint32_t memo_count;
     uint32_t outcome_slot;  /* where a wide evaluation keeps this program's result when it is a prerequisite; FC_NONE: nowhere */
-    uint8_t value_type, has_requires, pad[2];
+    uint8_t value_type, has_requires;
+    uint8_t is_plain; /* no leaf splits: an outcome is its leaf */
+    uint8_t pad;
 } FcProgram;
 
 /* The state of one evaluation; arrays are the caller's. Two forms of indexing values and have:
