@@ -142,10 +142,10 @@ class Engine(Evaluator):
         Raises:
             TypeError: no flag can have such a value.
         """
-        from copy import deepcopy
+        with self._lock:  # forks wait for it: a child forked amid another thread's import would wait for that for ever
+            from copy import deepcopy
 
-        from flagcore.evaluator.constant import constant_program
-
+            from flagcore.evaluator.constant import constant_program
         kept = deepcopy(dict(values))  # each load reads them again
         with self._lock:
             for key, value in kept.items():
