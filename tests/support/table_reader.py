@@ -6,12 +6,22 @@ import struct
 
 from flagcore.bucketing import xxh64
 
-__all__ = ["check_table", "look_up", "member", "stored_keys"]
+__all__ = ["check_table", "hash_key", "look_up", "member", "stored_keys"]
 
 _TABLE = struct.Struct("<8I")
 _ENTRY = struct.Struct("<4I")
 _SET = struct.Struct("<IHH10I")
 _FOLD, _LINEAR = 1, 2
+
+
+def hash_key(key: bytes) -> int:
+    """Return a key's hash as kernel.h defines it for tables."""
+    if len(key) > 12:
+        return xxh64(key)
+    low, high = struct.unpack("<QI", key.ljust(12, b"\0"))
+    mixed = (low * 0x9E3779B185EBCA87 ^ (high | len(key) << 32) * 0xC2B2AE3D27D4EB4F) % 2**64
+    mixed = (mixed ^ mixed >> 32) * 0x165667B19E3779F9 % 2**64
+    return mixed ^ mixed >> 29
 
 
 def stored_keys(table: bytes) -> dict[bytes, int | None]:
@@ -62,7 +72,7 @@ def _check_entry(table: bytes, place: int, linear: bool) -> None:
         assert not linear
         return
     meta, _, length, extra = _ENTRY.unpack_from(table, _TABLE.size + 16 * place)
-    hashed = 0 if linear else xxh64(key)
+    hashed = 0 if linear else hash_key(key)
     assert meta >> 8 == hashed & 0xFFFFFF
     if len(key) > 12:
         assert (meta & 0xFF, length, extra) == (255, len(key), (hashed >> 24) & 0xFFFFFFFF)
@@ -73,7 +83,7 @@ def _find(table: bytes, key: bytes) -> int | None:
     _, count, capacity, flags, *_ = _TABLE.unpack_from(table)
     if flags & _LINEAR:
         return next((place for place in range(count) if _key(table, place) == key), None)
-    place = ((xxh64(key) >> 32) * capacity) >> 32
+    place = ((hash_key(key) >> 32) * capacity) >> 32
     while (found := _key(table, place)) is not None:
         if found == key:
             return place

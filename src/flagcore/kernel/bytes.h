@@ -112,6 +112,14 @@ FC_INLINE FcShort fc_short(const uint8_t *p, uint32_t n, int fold) {
     return key;
 }
 
+/* Hash of a text of up to 12 bytes in tables: two products side by side and one behind them, a third of the time that XXH64
+ * takes for so few bytes. Tables alone use it; buckets are XXH64. Keys are authored, so nobody can pile them up. */
+FC_INLINE uint64_t fc_hash_short(FcShort key, uint32_t n) {
+    uint64_t hash = key.low * FC_PRIME1 ^ (key.high | (uint64_t)n << 32) * FC_PRIME2;
+    hash = (hash ^ hash >> 32) * FC_PRIME3;
+    return hash ^ hash >> 29;
+}
+
 /* ---- XXH64, the published algorithm --------------------------------------------------------------------------- */
 
 FC_INLINE uint64_t fc_rotate(uint64_t word, int count) {

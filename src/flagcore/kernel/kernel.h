@@ -195,7 +195,9 @@ typedef struct { /* 32 bytes, then entries, then values, then long keys */
     uint32_t reserved;
 } FcTable;
 
-/* Home of hash h: ((h >> 32) * capacity) >> 32, then linear with wrap. */
+/* Hash h of a key: XXH64 with seed 0; of keys of up to 12 bytes, with P1..P3 the primes of XXH64, w the first 8 bytes and t the
+ * others (little endian, zero padded): x = w * P1 ^ (t | length << 32) * P2; x = (x ^ x >> 32) * P3; h = x ^ x >> 29.
+ * Home of h: ((h >> 32) * capacity) >> 32, then linear with wrap. */
 typedef struct { /* 16 bytes */
     uint32_t meta;       /* 0 empty; else tag << 8 | k: tag = low 24 bits of the hash, k = 1 + length for keys of 0..12 bytes
                             (stored in key[], zero padded), 255 for longer ones (key = {offset, length, bits 24..55 of h}) */

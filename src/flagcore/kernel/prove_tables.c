@@ -52,10 +52,11 @@ static uint32_t prove_linear(const FcTableProof *proof) {
 /* Would a probe for its own key reach the entry? `run` entries without a gap end with this one. */
 static int is_found(const FcTableProof *proof, uint32_t at, const uint8_t *key, uint32_t length, uint64_t run) {
     const FcEntry *const entry = &proof->entries[at];
-    const uint64_t hash = fc_xxh64(key, length, 0), capacity = proof->table->capacity;
+    const uint64_t hash = length <= 12 ? fc_hash_short(fc_short(key, length, 0), length) : fc_xxh64(key, length, 0);
+    const uint64_t capacity = proof->table->capacity;
     if (entry->meta >> 8 != (hash & 0xFFFFFF)) return 0;
     if ((entry->meta & 255) == 255 && entry->key[2] != (uint32_t)(hash >> 24)) return 0;
-    const uint64_t home = (hash >> 32) * capacity >> 32;
+    const uint64_t home = fc_home(proof->table, hash);
     return (at + capacity - home) % capacity < run;
 }
 

@@ -95,15 +95,22 @@ FC_INLINE uint32_t fc_find_linear(const FcTable *table, FcShort key, uint32_t le
     return FC_NONE;
 }
 
-/* The entry of a text, or FC_NONE. The text's own hash is computed at most once an evaluation, a folded one each time. */
+FC_INLINE uint32_t fc_home(const FcTable *table, uint64_t hash) {
+    return (uint32_t)((hash >> 32) * table->capacity >> 32);
+}
+
+/* The entry of a text, or FC_NONE. XXH64 of a long text is computed at most once an evaluation, of a folded one each time. */
 FC_INLINE uint32_t fc_find_any(const FcTable *table, FcValue *value, int fold) {
     const uint32_t length = value->length;
     if (length < table->min_length || length > table->max_length) return FC_NONE;
-    if (table->flags & FC_TABLE_LINEAR) return fc_find_linear(table, fc_short(value->u.bytes, length, fold), length);
-    const uint64_t hash = fold ? fc_xxh64_folded(value->u.bytes, length, 0) : fc_text_hash(value);
-    const uint32_t home = (uint32_t)((hash >> 32) * table->capacity >> 32);
-    if (length > 12) return fc_find_long(table, value, hash, home, fold);
-    return fc_find_short(table, fc_short(value->u.bytes, length, fold), (uint32_t)(hash << 8) | (1 + length), home);
+    if (length > 12) {
+        const uint64_t hash = fold ? fc_xxh64_folded(value->u.bytes, length, 0) : fc_text_hash(value);
+        return fc_find_long(table, value, hash, fc_home(table, hash), fold);
+    }
+    const FcShort key = fc_short(value->u.bytes, length, fold);
+    if (table->flags & FC_TABLE_LINEAR) return fc_find_linear(table, key, length);
+    const uint64_t hash = fc_hash_short(key, length);
+    return fc_find_short(table, key, (uint32_t)(hash << 8) | (1 + length), fc_home(table, hash));
 }
 
 FC_OUTLINE uint32_t fc_find_folded(const FcTable *table, FcValue *value) {
