@@ -214,9 +214,18 @@ _held = threading.local()  # locks: what this thread, about to fork, holds; seve
 
 def _before_fork() -> None:
     """Let no child inherit half a swap, or a lock whose holder it does not have."""
-    _held.locks = [engine._lock for engine in sorted(_engines, key=id)]
+    _held.locks = [engine._lock for engine in _listed()]
     for lock in _held.locks:
         lock.acquire()
+
+
+def _listed() -> list[Engine]:
+    """Return the engines in one order for all threads."""
+    while True:
+        try:
+            return sorted(_engines, key=id)
+        except RuntimeError:  # another thread made one meanwhile
+            continue
 
 
 def _after_fork() -> None:

@@ -135,9 +135,16 @@ def _identity(path: str) -> Stamp:
     return stamp and (0, 0, 0, *stamp[3:])
 
 
+_importing = threading.Lock()
+"""Held over the import, for which a fork waits: a child would wait for ever for an import that its parent had begun."""
+
+os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
+
+
 def _announcer(directory: str, *, recursive: bool) -> _Announcer | None:
     try:
-        from watchfiles._rust_notify import RustNotify
+        with _importing:
+            from watchfiles._rust_notify import RustNotify
     except ImportError:
         return None
     try:
