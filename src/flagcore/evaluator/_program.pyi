@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterator, KeysView, Mapping
 from types import MappingProxyType
-from typing import Any, Final, Self, TypeAlias, TypeVar, final, overload
+from typing import Any, Final, Never, Self, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import disjoint_base
 
@@ -219,6 +219,7 @@ class Evaluator:
 
 @final
 class FlagHandle:
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     @property
     def key(self) -> str: ...
     def value(self, default_value: object = ..., evaluation_context: _ContextLike = ...) -> Any: ...
@@ -226,6 +227,7 @@ class FlagHandle:
 
 @final
 class Evaluations(Mapping[str, EvaluationDetails]):
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     def __getitem__(self, key: str, /) -> EvaluationDetails: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[str]: ...
