@@ -56,6 +56,10 @@ class FlagcoreError(Exception):
     code: ErrorCode = ErrorCode.GENERAL
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 class FlagSetError(FlagcoreError):
     """Authored flags that cannot be used, with every problem found, never only the first."""
 
@@ -64,8 +68,10 @@ class FlagSetError(FlagcoreError):
     def __init__(self, problems: tuple[Problem, ...] | list[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         errors = sum(problem.severity is Severity.ERROR for problem in self.problems)
+        warnings = len(self.problems) - errors
         lines = "\n".join(str(problem) for problem in self.problems)
-        super().__init__(f"{errors} problem{'' if errors == 1 else 's'} in the flag set\n{lines}")
+        counts = [_counted(errors, "error"), *([_counted(warnings, "warning")] if warnings else [])]
+        super().__init__(f"{' and '.join(counts)} in the flag set\n{lines}")
 
 
 class MalformedProgramError(FlagcoreError):

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 __all__ = ["print_explanation", "shown"]
 
 LONGEST = 60
+WORDS = {True: "true", False: "false", None: "null"}
 MARKS = {True: "true   ", False: "false  ", None: "unknown"}
 
 
 def shown(value: object, *, is_time: bool = False) -> str:
-    """Return a value as text of bounded length, whatever its ``repr`` does."""
+    """Return a value as text of bounded length, in authors' words where they have one, whatever its ``repr`` does."""
+    if value is None or value is True or value is False:
+        return WORDS[value]
     if is_time and isinstance(value, int):
         return moment(value)
     try:
