@@ -112,6 +112,7 @@ class FcProgram(ctypes.Structure):
         ("bytes", ctypes.c_void_p),
         ("nodes", ctypes.c_void_p),
         ("leaves", ctypes.c_void_p),
+        ("views", ctypes.c_void_p),
         ("slots", ctypes.c_void_p),
         ("links", ctypes.c_void_p),
         ("entry", ctypes.c_uint32),
@@ -119,7 +120,8 @@ class FcProgram(ctypes.Structure):
         ("outcome_slot", ctypes.c_uint32),
         ("value_type", ctypes.c_uint8),
         ("has_requires", ctypes.c_uint8),
-        ("pad", ctypes.c_uint8 * 2),
+        ("is_plain", ctypes.c_uint8),
+        ("pad", ctypes.c_uint8),
     ]
 
 

@@ -8,6 +8,7 @@ void fc_program_init(FcProgram *out, const uint8_t *bytes, const uint32_t *slots
         .bytes = bytes,
         .nodes = nodes,
         .leaves = fc_at(bytes, header->leaf_offset),
+        .views = fc_at(bytes, header->view_offset),
         .slots = slots,
         .links = links,
         .entry = header->entry,

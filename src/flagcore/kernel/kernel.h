@@ -351,6 +351,7 @@ typedef struct FcProgram {
     const uint8_t *bytes;
     const FcNode *nodes;
     const FcLeaf *leaves;
+    const FcView *views;
     const uint32_t *slots;  /* program slot -> evaluation slot (FC_SLOT_NOW for `now`); see fc_walk */
     const void *const *links; /* FcProgram * or FcSet * (verified) for each link; NULL: absent: never met, never a member */
     uint32_t entry;

@@ -29,7 +29,7 @@ FC_INLINE const FcHeader *fc_header(const FcProgram *program) {
 }
 
 FC_INLINE const FcView *fc_view_at(const FcProgram *program, uint32_t index) {
-    return (const FcView *)fc_at(program->bytes, fc_header(program)->view_offset) + index;
+    return program->views + index;
 }
 
 FC_INLINE const FcVariant *fc_variant_at(const FcProgram *program, uint32_t index) {
