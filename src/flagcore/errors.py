@@ -70,7 +70,7 @@ class FlagSetError(FlagcoreError):
         errors = sum(problem.severity is Severity.ERROR for problem in self.problems)
         warnings = len(self.problems) - errors
         lines = "\n".join(str(problem) for problem in self.problems)
-        counts = [_counted(errors, "error"), *([_counted(warnings, "warning")] if warnings else [])]
+        counts = [_counted(errors, "problem"), *([_counted(warnings, "warning")] if warnings else [])]
         super().__init__(f"{' and '.join(counts)} in the flag set\n{lines}")
 
 
