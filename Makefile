@@ -35,9 +35,10 @@ format: setup ## put the sources into shape
 	$(PYTHON_BIN) -m ruff format .
 	.venv/bin/clang-format -i $(KERNEL)
 
-bench: ## the workloads of benchmarks/, as ratios to a C method call, and instruction counts
+bench: ## the workloads of benchmarks/, as ratios to a compiled method call, and instruction counts
 	@tools/setup.sh valgrind
 	$(PYTHON_BIN) -m benchmarks.run
+	$(PYTHON_BIN) -m benchmarks.instructions
 
 build: setup ## sdist and wheel in dist/
 	rm -rf dist

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flagcore.compiler.formula import ALWAYS, NEVER, Formulas, Junction
 from flagcore.compiler.intervals import clip, complement, contains, intersect, point_runs, runs, size, union
 from flagcore.compiler.views import TextView, TimeView, View
+from tests.support.formulas import make_formula
 
 _CLASSES = 6
 _points = st.sets(st.integers(0, _CLASSES - 1))
@@ -52,14 +53,6 @@ _formulas = st.recursive(
 )
 
 
-def _make(formulas: Formulas, tree: tuple[object, object]) -> int:
-    head, rest = tree
-    if isinstance(head, int):
-        return formulas.literal(head, rest)  # type: ignore[arg-type]
-    parts = [_make(formulas, part) for part in rest]  # type: ignore[attr-defined]
-    return formulas.conjunction(parts) if head == "and" else formulas.disjunction(parts)
-
-
 def _says(tree: tuple[object, object], classes: tuple[int, ...]) -> bool:
     head, rest = tree
     if isinstance(head, int):
@@ -85,7 +78,7 @@ _VECTORS = list(product(range(_CLASSES), repeat=3))
 def test_simplified_formulas_mean_the_same(tree: tuple[object, object]) -> None:
     """Merging, flattening and dropping keep the truth under every vector of classes."""
     formulas = Formulas(_views(3))
-    formula = _make(formulas, tree)
+    formula = make_formula(formulas, tree)
     assert [_holds(formulas, formula, vector) for vector in _VECTORS] == [_says(tree, vector) for vector in _VECTORS]
 
 
@@ -93,7 +86,7 @@ def test_simplified_formulas_mean_the_same(tree: tuple[object, object]) -> None:
 def test_projections_bound_the_formula(tree: tuple[object, object]) -> None:
     """A class outside of the projection makes the formula false; a view that is not looked at changes nothing."""
     formulas = Formulas(_views(3))
-    formula = _make(formulas, tree)
+    formula = make_formula(formulas, tree)
     for vector in _VECTORS:
         if _holds(formulas, formula, vector):
             assert all(contains(s, vector[view]) for view, s in formulas.projection(formula).items())
@@ -107,7 +100,7 @@ def test_projections_bound_the_formula(tree: tuple[object, object]) -> None:
 def test_restriction_agrees_inside_the_interval(tree: tuple[object, object], view: int, low: int, span: int) -> None:
     """Restricted to an interval of a view, a formula says the same there, and cutting at its edges settles literals."""
     formulas = Formulas(_views(3))
-    formula = _make(formulas, tree)
+    formula = make_formula(formulas, tree)
     high = min(low + span, _CLASSES)
     restricted = formulas.restrict(formula, view, low, high)
     for vector in _VECTORS:

@@ -16,6 +16,7 @@ from flagcore.compiler.plan import Plan, Row
 from flagcore.compiler.simplify import Branch, Graph
 from flagcore.compiler.views import TextView, View
 from tests.profiles import cases
+from tests.support.formulas import make_formula
 
 _CLASSES = 6
 _VIEWS = 3
@@ -40,18 +41,10 @@ _conditions = st.recursive(
 )
 
 
-def _make(formulas: Formulas, tree: tuple[object, object]) -> int:
-    head, rest = tree
-    if isinstance(head, int):
-        return formulas.literal(head, rest)  # type: ignore[arg-type]
-    parts = [_make(formulas, part) for part in rest]  # type: ignore[attr-defined]
-    return formulas.conjunction(parts) if head == "and" else formulas.disjunction(parts)
-
-
 def _plan(conditions: list[tuple[object, object]]) -> Plan:
     views = _views()
     formulas = Formulas(views)
-    rows = [Row(_make(formulas, condition), number) for number, condition in enumerate(conditions)]
+    rows = [Row(make_formula(formulas, condition), number) for number, condition in enumerate(conditions)]
     return Plan(views, formulas, (), (), (*rows, Row(ALWAYS, len(rows))), frozenset())
 
 
