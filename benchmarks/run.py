@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import platform
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 from benchmarks.engines import client_for
-from benchmarks.floor import load_bare, load_floor
+from benchmarks.machine import keep, machine
+from benchmarks.subjects import EVALUATIONS, GET, calls, floors
 from benchmarks.timing import Measured, Subject, measure
 from benchmarks.workloads import MAKERS, Workload, make
 
@@ -32,23 +29,22 @@ GOALS = {
 }  # docs/design/design.md section 5, in units of the floor
 
 Getter = Callable[[str, bool, Any], Any]
-LOOPS = 40_000  # evaluations a sample
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and with --record keep the figures under benchmarks/records/."""
     options = _parser().parse_args(arguments)
-    floors = _floors()
+    units = floors()
     results: list[Measured] = []
     for name in options.workloads or MAKERS:
-        results += measure(_subjects(name, make(name)), floors, options.rounds)
+        results += measure(_subjects(name, make(name)), units, options.rounds)
     report = {
-        **_machine(),
-        "floor_ns": round(measure(floors[:1], floors, options.rounds)[0].nanoseconds, 1),
+        **machine(),
+        "floor_ns": round(measure(units[:1], units, options.rounds)[0].nanoseconds, 1),
         "rows": [_row(row) for row in results],
     }
     if options.record:
-        _record(report)
+        keep(report)
     print(json.dumps(report, indent=1) if options.json else _table(report))
     return 0
 
@@ -94,28 +90,7 @@ def _assert_answers(name: str, workload: Workload, getter: Getter, contexts: Seq
 
 
 def _calls(name: str, getter: Getter, key: str, contexts: Sequence[Any]) -> Subject:
-    repeats = max(1, LOOPS // len(contexts))
-    many = list(contexts) * repeats
-
-    def batch() -> None:
-        g, k = getter, key
-        for context in many:
-            g(k, False, context)
-
-    def empty() -> None:
-        for context in many:  # noqa: B007
-            pass
-
-    return Subject(name, _own_code(batch), _own_code(empty), len(many))
-
-
-def _own_code(function: FunctionType) -> FunctionType:
-    """Return the function with a code object of its own.
-
-    The interpreter specialises calls per code object: a loop that other subjects have run before would be measured with theirs.
-    """
-    code = function.__code__.replace(co_name=f"{function.__name__}_")
-    return FunctionType(code, function.__globals__, function.__name__, None, function.__closure__)
+    return calls(name, GET, {"get": getter, "key": key}, contexts, evaluations=max(EVALUATIONS, len(contexts)))
 
 
 def _bulk_subjects(workload: Workload, client: Any) -> list[Subject]:
@@ -123,25 +98,11 @@ def _bulk_subjects(workload: Workload, client: Any) -> list[Subject]:
     expected = {key: client.get_boolean_details(key, False, context) for key in workload.flags["flags"]}  # type: ignore[attr-defined]
     if dict(client.evaluate_all(context)) != expected:
         raise AssertionError("W8: evaluate_all differs from the single evaluations")
-
-    def lazily() -> None:
-        for _ in range(LOOPS // len(expected)):
-            client.evaluate_all(context)
-
-    def as_dict() -> None:
-        for _ in range(LOOPS // len(expected)):
-            dict(client.evaluate_all(context))
-
-    def empty() -> None:
-        for _ in range(LOOPS // len(expected)):
-            pass
-
-    return [Subject("W8 a flag, lazily", lazily, empty, LOOPS), Subject("W8 a flag, as a dict", as_dict, empty, LOOPS)]
-
-
-def _floors() -> list[Subject]:
-    contexts = [{"targetingKey": "user-1"}] * 1000
-    return [_calls(name, load(), "checkout.new", contexts) for name, load in (("F", load_floor), ("bare", load_bare))]
+    names = {"all": client.evaluate_all}
+    return [
+        calls("W8 a flag, lazily", "all(context)", names, [context], each=len(expected)),
+        calls("W8 a flag, as a dict", "dict(all(context))", {**names, "dict": dict}, [context], each=len(expected)),
+    ]
 
 
 # -- reports
@@ -158,30 +119,6 @@ def _row(row: Measured) -> dict[str, object]:
         "goal": goal,
         "reached": None if goal is None else row.ratios[0] <= goal,
     }
-
-
-def _machine() -> dict[str, object]:
-    return {
-        "date": datetime.date.today().isoformat(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
-def _record(report: dict[str, Any]) -> None:
-    kind = f"{report['machine']}-{'-'.join(str(report['processor']).split()[:3])}".replace("(R)", "").lower()
-    path = Path(__file__).parent / "records" / f"{report['date']}-{kind}.json"
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"recorded in {path.name}", file=sys.stderr)
 
 
 def _table(report: dict[str, Any]) -> str:
