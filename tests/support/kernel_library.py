@@ -121,7 +121,7 @@ class FcProgram(ctypes.Structure):
         ("value_type", ctypes.c_uint8),
         ("has_requires", ctypes.c_uint8),
         ("is_plain", ctypes.c_uint8),
-        ("pad", ctypes.c_uint8),
+        ("is_forked", ctypes.c_uint8),
     ]
 
 

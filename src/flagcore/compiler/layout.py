@@ -8,7 +8,12 @@ from struct import Struct
 __all__ = [
     "ADDRESS",
     "AFFIX",
+    "BLOCK",
+    "BLOCK_ROWS",
+    "BRANCH",
+    "COLUMN",
     "CONTESTANT",
+    "FORK_DEPTH",
     "FORMAT",
     "HASH_XXH64",
     "HEADER",
@@ -17,6 +22,7 @@ __all__ = [
     "LEAF_BIT",
     "LINK",
     "MAGIC",
+    "MULTI",
     "NODE",
     "NONE",
     "NO_MEMO",
@@ -28,10 +34,12 @@ __all__ = [
     "VARIANT",
     "VERSION",
     "VIEW",
+    "ColumnKind",
     "LeafKind",
     "LinkKind",
     "NodeFlag",
     "Op",
+    "ProgramFlag",
     "SlotKind",
     "SplitFlag",
     "ValueType",
@@ -47,6 +55,8 @@ NONE = 0xFFFFFFFF
 NO_MEMO = 0xFFFF
 RULE_REQUIRES = 0x80000000
 PROVED_STEPS = 1024
+FORK_DEPTH = 64
+BLOCK_ROWS = 64
 
 HEADER = Struct("<IHHI BBH III II II II II II II II II II I II")
 HEADER_SIZE = 112
@@ -62,6 +72,16 @@ NUMBER = Struct("<QII")
 VERSION = Struct("<QQQIIQ")
 ADDRESS = Struct("<QQII")
 AFFIX = Struct("<IIII")
+BRANCH = Struct("<II")
+BLOCK = Struct("<IIII")
+COLUMN = Struct("<HHIII")
+MULTI = Struct("<IIII")
+
+
+class ProgramFlag(IntFlag):
+    """FC_PROGRAM_*."""
+
+    FORKED = 1
 
 
 class Op(IntEnum):
@@ -84,6 +104,9 @@ class Op(IntEnum):
     REQUIRES = 14
     CLASS = 15
     SWITCH = 16
+    FORK = 17
+    BLOCK = 18
+    MULTI = 19
 
 
 class NodeFlag(IntFlag):
@@ -96,6 +119,14 @@ class NodeFlag(IntFlag):
     FOLD = 16
     LINK = 32
     DENSE = 64
+    ROW = 128
+
+
+class ColumnKind(IntEnum):
+    """FC_COLUMN_*."""
+
+    BYTES = 0
+    CUTS = 1
 
 
 class ViewKind(IntEnum):

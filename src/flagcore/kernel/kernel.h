@@ -27,11 +27,13 @@
 #define FC_FORMAT        1u
 #define FC_HASH_XXH64    1u
 #define FC_LEAF          0x80000000u /* an exit with this bit is a leaf index, not a node index */
-#define FC_NONE          0xFFFFFFFFu
+#define FC_NONE          0xFFFFFFFFu /* as an exit: no row here; see "several answers" at the nodes */
 #define FC_BUCKETS       1000000u    /* buckets of a gate (bucketing.md 2.4) */
 #define FC_MAX_DEPTH     64u         /* longest chain of prerequisites */
 #define FC_NO_MEMO       0xFFFFu
-#define FC_PROVED_STEPS  1024u       /* up to so many nodes fc_verify computes the longest walk */
+#define FC_PROVED_STEPS  1024u       /* up to so many nodes fc_verify computes the longest walk; beyond, the program carries it */
+#define FC_FORK_DEPTH    64u         /* FORK and MULTI nodes inside one another's branches */
+#define FC_BLOCK_ROWS    64u         /* rows of a BLOCK: bits of a mask */
 #define FC_SLOT_NOW      0u          /* evaluation slot of the evaluation time; attribute slots count from 1 */
 
 /* ---- values ------------------------------------------------------------------------------------------------- */
@@ -83,6 +85,8 @@ typedef struct { /* 8 bytes: a byte string inside the object */
 
 enum { FC_VALUE_BOOLEAN = 0, FC_VALUE_STRING = 1, FC_VALUE_INTEGER = 2, FC_VALUE_FLOAT = 3, FC_VALUE_OBJECT = 4 };
 
+enum { FC_PROGRAM_FORKED = 1 /* FcHeader.flags: FORK, BLOCK and MULTI nodes, and FC_NONE as an exit, may occur */ };
+
 typedef struct { /* 112 bytes */
     uint32_t magic;       /* FC_PROGRAM_MAGIC */
     uint16_t format;      /* FC_FORMAT */
@@ -90,9 +94,9 @@ typedef struct { /* 112 bytes */
     uint32_t size;        /* of the whole program */
     uint8_t hash_id;      /* FC_HASH_XXH64 */
     uint8_t value_type;   /* FC_VALUE_* */
-    uint16_t flags;       /* 0 */
+    uint16_t flags;       /* FC_PROGRAM_FORKED */
     uint32_t entry;       /* exit value: where the walk starts; a leaf for a static flag */
-    uint32_t step_bound;  /* no walk visits more nodes; node_count where that is more than FC_PROVED_STEPS */
+    uint32_t step_bound;  /* no walk takes more steps; with a bound table the steps of entry */
     uint32_t node_count;  /* nodes start at byte 112 */
     uint32_t leaf_offset, leaf_count;
     uint32_t slot_offset, slot_count;       /* slot_count <= 65535 */
@@ -105,7 +109,9 @@ typedef struct { /* 112 bytes */
     FcText key;             /* flag key, UTF-8 */
     FcText metadata;        /* the author's flag metadata as a JSON object, UTF-8 */
     uint32_t pool_offset;
-    uint32_t reserved[2];
+    uint32_t bound_offset; /* bound table: uint32[node_count], see "bounds" at the nodes; 0: none. Forked programs and those of
+                              more than FC_PROVED_STEPS nodes have one */
+    uint32_t reserved;
 } FcHeader;
 
 enum { FC_SLOT_ATTRIBUTE = 0, FC_SLOT_TIME = 1 /* `now` */ };
@@ -315,9 +321,11 @@ enum { /* FcNode.op. "value" = the attribute in `slot`; classes 0 and 1 leave by
                            open); true / false; on_unknown unused (= on_false) */
     FC_OP_SWITCH = 16,  /* class of view `length`: FC_NODE_DENSE: exits uint32[classes of the view] at pool; else at pool: uint32 n, then n
                            ascending cuts, then n + 1 exits: exit i for classes in [cut i-1, cut i). on_* unused (= 0x80000000 | 0) */
-    FC_OP_FORK = 17,    /* reserved: partitioned rows, the smallest rule wins */
-    FC_OP_BLOCK = 18,   /* reserved: 64 rows at a time by masks */
-    FC_OP_MULTI = 19,   /* reserved: children by contained constants */
+    FC_OP_FORK = 17,    /* several branches, the smallest leaf wins; pool (4-aligned): uint32 n, then FcBranch[n], `first` never descending.
+                           slot 0, exits unused */
+    FC_OP_BLOCK = 18,   /* up to 64 rows by masks, the first that holds wins, none: on_false; FcBlock at pool. slot 0, other exits unused */
+    FC_OP_MULTI = 19,   /* as FORK, branches keyed by constants that the value contains; FcMulti at pool, see there. Then on_false, the
+                           branch of the rows without such a constant; other exits unused */
     FC_OP_COUNT = 17    /* ops that this kernel walks */
 };
 
@@ -327,21 +335,80 @@ enum { /* FcNode.flags */
     FC_NODE_GT = 4, /* the comparison's true outcomes: <= is LT|EQ, != is LT|GT */
     FC_NODE_DOUBLE = 8,
     FC_NODE_FOLD = 16,
-    FC_NODE_LINK = 32,
-    FC_NODE_DENSE = 64
+    FC_NODE_LINK = 32, /* IN, CONTAINS: the set is a linked one; MULTI: keyed by an automaton */
+    FC_NODE_DENSE = 64,
+    FC_NODE_ROW = 128 /* part of a row of a BLOCK: a test that leads to nodes with this flag, to leaves or to FC_NONE */
 };
 
 typedef struct { /* 32 bytes */
     uint8_t op;         /* FC_OP_* */
     uint8_t flags;      /* FC_NODE_* */
     uint16_t slot;      /* index into slots, < slot_count (0 for REQUIRES); of MATCH, CLASS and SWITCH the view's slot */
-    uint32_t on_true;   /* exits: a node index greater than this node's own, or FC_LEAF | leaf index */
+    uint32_t on_true;   /* exits: a node index greater than this node's own, FC_LEAF | leaf index, or in forked programs FC_NONE */
     uint32_t on_false;
     uint32_t on_unknown;
     uint64_t immediate;
     uint32_t pool;      /* offset, from the program's first byte */
     uint32_t length;
 } FcNode;
+
+/* Several answers. Leaves stand in the order of the rules (prerequisites, rules, default), so that of several leaves the smallest is
+ * the first rule's. A forked program (FC_PROGRAM_FORKED) may ask several groups of rows, and FC_NONE is the answer of a group in
+ * which no row holds; a walk that ends without a leaf takes the last one, the default. entry is never FC_NONE.
+ *
+ *     FORK  -> branch 0: SWITCH -> ... leaf 7         best = 7
+ *           -> branch 1: first 9, not less than best: neither it nor any branch behind it is visited
+ */
+typedef struct { /* 8 bytes: a branch of FORK or MULTI */
+    uint32_t first; /* the smallest leaf that it can reach; not visited when that is no better than what has been found */
+    uint32_t exit;
+} FcBranch;
+
+/* A block of rows: one column a view. The view's class leads to a local index, that to a mask of the rows which the class does not rule
+ * out; masks are ANDed in the order of the columns (put the sparsest first) until none is left. The rows that remain are asked in
+ * order: a leaf is the block's answer, FC_NONE means the next row, behind the last one on_false.
+ *
+ *     FcBlock -> FcColumn[column_count] -> map: uint8[classes] or uint32[n - 1], masks: uint64[n]
+ *             -> rows: uint32[row_count] exits: a leaf, FC_NONE, or the first FC_NODE_ROW node: what masks do not decide
+ */
+typedef struct { /* 16 bytes, 8-aligned */
+    uint32_t column_count;
+    uint32_t row_count; /* 1..FC_BLOCK_ROWS */
+    uint32_t columns;   /* offset (4-aligned) of FcColumn[column_count] */
+    uint32_t rows;      /* offset (4-aligned) of uint32[row_count] */
+} FcBlock;
+
+enum { /* FcColumn.kind */
+    FC_COLUMN_BYTES = 0, /* map: uint8[classes of the view], each a local index; views of at most 255 classes */
+    FC_COLUMN_CUTS = 1   /* map (4-aligned): uint32[n - 1] strictly ascending cuts; local index = number of cuts <= class */
+};
+
+typedef struct { /* 16 bytes */
+    uint16_t view;  /* any kind but FC_VIEW_AUTOMATON; its value is fetched when the column is looked at */
+    uint16_t kind;  /* FC_COLUMN_* */
+    uint32_t map;   /* offset from the program's first byte, as masks is */
+    uint32_t masks; /* offset (8-aligned) of uint64[n]: bit r: row r is possible */
+    uint32_t n;     /* local indices, 1.. */
+} FcColumn;
+
+/* What a MULTI node looks for. On a list: its elements that are texts, looked up in a table (with FC_NODE_FOLD one that ignores ASCII case);
+ * on a text, with FC_NODE_LINK: the automaton view `length`; bit b of its mask & immediate leads to the branch whose number is b's rank
+ * among the bits of immediate. Each branch is visited once at most, in the order of their numbers (number them by `first`: then the
+ * best is found soonest). Values of another type lead to on_false alone. */
+typedef struct { /* 16 bytes, 4-aligned */
+    uint32_t table;      /* offset (8-aligned) of the FcTable with values = number of a branch; 0 with FC_NODE_LINK */
+    uint32_t n;          /* branches; with FC_NODE_LINK as many as immediate has bits */
+    uint32_t branches;   /* offset (4-aligned) of FcBranch[n] */
+    uint32_t rest_first; /* `first` of the branch that on_false leads to */
+} FcMulti;
+
+/* Bounds. A word of the bound table is steps << 8 | forks of a walk from that node, proved word by word, so that fc_verify needs no memory:
+ *
+ *     leaf, FC_NONE   0
+ *     FORK, MULTI     steps >= 1 + sum of the branches (MULTI: on_false, too), forks >= 1 + the most of them, <= FC_FORK_DEPTH
+ *     BLOCK           steps >= 1 + columns + sum of the rows + steps of on_false, forks >= forks of on_false
+ *     others          steps >= 1 + the most of the exits, forks >= the most of the exits
+ */
 
 /* ---- linked programs and evaluation state ------------------------------------------------------------------- */
 
@@ -359,7 +426,7 @@ typedef struct FcProgram {
     uint32_t outcome_slot;  /* where a wide evaluation keeps this program's result when it is a prerequisite; FC_NONE: nowhere */
     uint8_t value_type, has_requires;
     uint8_t is_plain; /* no leaf splits: an outcome is its leaf */
-    uint8_t pad;
+    uint8_t is_forked;
 } FcProgram;
 
 /* The state of one evaluation; arrays are the caller's. Two forms of indexing values and have:

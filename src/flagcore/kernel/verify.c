@@ -17,7 +17,7 @@ static uint32_t prove_header(const FcHeader *header, size_t size) {
     if (header->format != FC_FORMAT || header->min_reader > FC_FORMAT) return FC_BAD_FORMAT;
     if (header->size != size) return FC_BAD_SIZE;
     if (header->hash_id != FC_HASH_XXH64 || header->value_type > FC_VALUE_OBJECT || header->flags) return FC_BAD_HEADER;
-    if (header->reserved[0] || header->reserved[1] || header->pool_offset > size) return FC_BAD_HEADER;
+    if (header->bound_offset || header->reserved || header->pool_offset > size) return FC_BAD_HEADER;
     return header->memo_count < FC_NO_MEMO ? FC_OK : FC_BAD_HEADER;
 }
 
