@@ -359,7 +359,9 @@ def project_texts() -> list[Path]:
     folders = [ROOT]
     while folders:
         for path in sorted(folders.pop().iterdir()):
-            if path.is_dir() and path.name not in UNTRACKED and not path.name.endswith(".egg-info"):
+            if path.name in UNTRACKED or path.name.endswith(".egg-info"):
+                continue  # .git is a file where the tree is one of several
+            if path.is_dir():
                 folders.append(path)
             elif path.is_file() and path.suffix in TEXT and path.name != "_program.c":
                 found.append(path)

@@ -401,9 +401,27 @@ def requires() -> Builder:
     return builder
 
 
+def lookups() -> Builder:
+    """Switches on texts with their exits in a table: short ones in a row, hashed ones, long ones, case ignored."""
+    builder = Builder("lookups")
+    slot = builder.slot("country")
+    builder.variant_leaf(0)
+    builder.variant_leaf(1)
+    exits = (leaf(1), leaf(0), leaf(1))
+    end = layout.TABLE_LEAF
+    for keys, fold in (((b"x", b"yy"), False), (TEXTS, False), (MANY, True)):
+        values = {key: end | at & 1 if at else len(builder.nodes) + 1 for at, key in enumerate(keys)}
+        flags = NodeFlag.FOLD if fold else 0
+        builder.node(Op.LOOKUP, slot, exits, flags=flags, pool=Reference(build_table(values, fold=fold)))
+    builder.node(Op.HAS, slot, exits)
+    return builder
+
+
 def samples() -> dict[str, bytes]:
     """Return sound programs by key; together they hold every operation, kind of view and kind of leaf."""
-    return {builder.key: builder.finish() for builder in (static(), split(), operations(), classes(), requires())}
+    return {
+        builder.key: builder.finish() for builder in (static(), split(), operations(), classes(), lookups(), requires())
+    }
 
 
 def sound_sets() -> dict[str, bytes]:

@@ -75,8 +75,19 @@ class Walker:
         if node.op is Op.SWITCH:
             number = self.view_class(program, node.length)
             return next(exit_ for low, high, exit_ in program.switch_exits(node) if low <= number < high)
+        if node.op is Op.LOOKUP:
+            return self._look_up(program, node)
         answer = self._answer(program, node)
         return {True: node.on_true, False: node.on_false, None: node.on_unknown}[answer]
+
+    def _look_up(self, program: ProgramReader, node: NodeRecord) -> int:
+        value = self._value(program, node.slot)
+        text = _text(value)
+        if text is None:
+            return node.on_unknown if value is None else node.on_true
+        probe = text.lower() if node.flags & NodeFlag.FOLD else text
+        exits = {text.encode(): exit_ for exit_, texts in program.lookup_exits(node).items() for text in texts}
+        return exits.get(probe, node.on_false)
 
     def _value(self, program: ProgramReader, slot: int) -> object:
         path = program.slots[slot]

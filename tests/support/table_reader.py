@@ -24,16 +24,22 @@ def hash_key(key: bytes) -> int:
     return mixed ^ mixed >> 29
 
 
-def stored_keys(table: bytes) -> dict[bytes, int | None]:
-    """Return the keys of all entries that are not empty, with their values."""
-    _, _, capacity, _, _, _, values, _ = _TABLE.unpack_from(table)
-    found: dict[bytes, int | None] = {}
+def stored_keys(table: bytes) -> dict[bytes, int]:
+    """Return the keys of all entries that are not empty, with their values (0 where there are none)."""
+    _, _, capacity, *_ = _TABLE.unpack_from(table)
+    found: dict[bytes, int] = {}
     for place in range(capacity):
         key = _key(table, place)
         if key is not None:
             assert key not in found
-            found[key] = struct.unpack_from("<I", table, values + 4 * place)[0] if values else None
+            found[key] = _value(table, place)
     return found
+
+
+def _value(table: bytes, place: int) -> int:
+    meta, *_ = _ENTRY.unpack_from(table, _TABLE.size + 16 * place)
+    assert isinstance(meta, int)
+    return meta >> 8
 
 
 def _key(table: bytes, place: int) -> bytes | None:
@@ -50,15 +56,14 @@ def _key(table: bytes, place: int) -> bytes | None:
 
 
 def check_table(table: bytes) -> None:
-    """Assert what the kernel may rely on: sizes, load, bounds, tags, and that every key is reached by probing."""
-    size, count, capacity, flags, shortest, longest, values, reserved = _TABLE.unpack_from(table)
+    """Assert what the kernel may rely on: sizes, load, bounds, and that every key is reached by probing."""
+    size, count, capacity, flags, shortest, longest, *reserved = _TABLE.unpack_from(table)
     assert size == len(table)
-    assert (size % 8, reserved) == (0, 0)
+    assert (size % 8, reserved) == (0, [0, 0])
     keys = stored_keys(table)
     assert len(keys) == count
     assert capacity == count if flags & _LINEAR else 3 * capacity >= 4 * count and capacity > count
     assert (shortest, longest) == (min(map(len, keys), default=0), max(map(len, keys), default=0))
-    assert values in (0, _TABLE.size + 16 * capacity)
     for place in range(capacity):
         _check_entry(table, place, bool(flags & _LINEAR))
     for key in keys:
@@ -72,10 +77,9 @@ def _check_entry(table: bytes, place: int, linear: bool) -> None:
         assert not linear
         return
     meta, _, length, extra = _ENTRY.unpack_from(table, _TABLE.size + 16 * place)
-    hashed = 0 if linear else hash_key(key)
-    assert meta >> 8 == hashed & 0xFFFFFF
     if len(key) > 12:
-        assert (meta & 0xFF, length, extra) == (255, len(key), (hashed >> 24) & 0xFFFFFFFF)
+        assert not linear
+        assert (meta & 0xFF, length, extra) == (255, len(key), (hash_key(key) >> 24) & 0xFFFFFFFF)
 
 
 def _find(table: bytes, key: bytes) -> int | None:
@@ -93,15 +97,12 @@ def _find(table: bytes, key: bytes) -> int | None:
 
 def look_up(table: bytes, key: bytes) -> int | None:
     """Return the value of ``key`` (0 in a table without values), or None when it is not in the table."""
-    _, _, _, flags, shortest, longest, values, _ = _TABLE.unpack_from(table)
+    _, _, _, flags, shortest, longest, *_ = _TABLE.unpack_from(table)
     probe = key.lower() if flags & _FOLD else key
     if not shortest <= len(probe) <= longest:
         return None
     place = _find(table, probe)
-    if place is None or not values:
-        return None if place is None else 0
-    value: int = struct.unpack_from("<I", table, values + 4 * place)[0]
-    return value
+    return None if place is None else _value(table, place)
 
 
 def member(blob: bytes, value: str | bool | float) -> bool | None:

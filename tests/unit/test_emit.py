@@ -235,11 +235,27 @@ def test_equal_texts_stand_once() -> None:
 
 
 def test_many_constants_become_a_switch() -> None:
-    """A hundred rules on one attribute: one node, one table, no memo for a view that is asked once."""
+    """A hundred rules on one attribute: one node, one table with the exits in it, no view."""
     program = _compile(boolean_flag(*(_rule(f'x == "v{n}"', f"r{n}") for n in range(100))))
-    assert [node.op for node in program.nodes] == [Op.SWITCH]
-    assert (program.views[0].kind, program.views[0].constants, program.views[0].memo) == (ViewKind.TEXT, 100, NO_MEMO)
+    assert [node.op for node in program.nodes] == [Op.LOOKUP]
+    assert program.views == []
+    assert len(program.lookup_exits(program.nodes[0])) == 100
     assert program.step_bound == 1
+
+
+@pytest.mark.parametrize("credit", [0, 1, 4, 50])
+def test_an_attribute_has_one_table_of_texts(credit: int) -> None:
+    """Texts stand once: in the lookup that alone asks for them, else in a view whose class all nodes step by."""
+    found = set()
+    for width in (1, 3, 9):
+        rules = [_rule(f'y > {n % width} and x == "v{n}"', f"a{n}") for n in range(9)]
+        rules += [_rule(f'z == {n % width} and x == "v{n}" and w == {n}', f"b{n}") for n in range(9)]
+        program = _compile(boolean_flag(*rules), options=Options(credit_factor=credit))
+        lookups = [node.slot for node in program.nodes if node.op is Op.LOOKUP]
+        views = [view.slot for view in program.views if view.kind is ViewKind.TEXT]
+        assert len(set(lookups + views)) == len(lookups) + len(views)
+        found |= {Op.LOOKUP for _ in lookups} | {Op.SWITCH for _ in views}
+    assert found
 
 
 def test_a_large_view_with_few_runs_is_a_class_test() -> None:
@@ -318,6 +334,8 @@ def test_exits_point_forward() -> None:
     for number, node in enumerate(program.nodes):
         if node.op is Op.SWITCH:
             exits = [exit_ for _, _, exit_ in program.switch_exits(node)]
+        elif node.op is Op.LOOKUP:
+            exits = [*program.lookup_exits(node), node.on_true, node.on_false, node.on_unknown]
         else:
             exits = [node.on_true, node.on_false, node.on_unknown]
         assert all(exit_ & LEAF_BIT or exit_ > number for exit_ in exits)

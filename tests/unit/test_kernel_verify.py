@@ -12,7 +12,7 @@ import pytest
 
 from flagcore.bucketing import variant_identity
 from flagcore.compiler import layout
-from flagcore.compiler.layout import NO_MEMO, NONE, LinkKind, NodeFlag, Op, ViewKind
+from flagcore.compiler.layout import NO_MEMO, NONE, TABLE_LEAF, LinkKind, NodeFlag, Op, ViewKind
 from flagcore.compiler.tables import build_table
 from flagcore.compiler.value_sets import build_value_set
 from tests.support.kernel_library import NotSoundError, Program, aligned, kernel, status_text, verify, verify_set
@@ -355,6 +355,35 @@ def test_requires_come_first():
     assert reason(builder.finish()).startswith("a prerequisite")
 
 
+def test_exits_in_tables():
+    """Every value of a lookup's table is a leaf or a later node; the table folds case where the node says so."""
+
+    def lookup(value: int, flags: int = 0, *, fold: bool = False) -> str:
+        table = build_table({b"a": value, **{f"key-{n}".encode(): TABLE_LEAF for n in range(20)}}, fold=fold)
+        return single(Op.LOOKUP, flags=flags, pool=Reference(table))
+
+    assert lookup(TABLE_LEAF) == lookup(TABLE_LEAF, NodeFlag.FOLD, fold=True) == "sound"
+    for value in (TABLE_LEAF | 1, 2 * TABLE_LEAF - 1, 0, 1, TABLE_LEAF - 1):
+        assert lookup(value).startswith("a text table"), value
+    assert lookup(TABLE_LEAF, fold=True).startswith("a text table")
+    assert lookup(TABLE_LEAF, NodeFlag.FOLD).startswith("a text table")
+    for pool in (NONE - 7, 4, 1 << 20):
+        assert single(Op.LOOKUP, pool=pool).startswith("a text table")
+    for op in (17, 18, 19):
+        assert single(op).startswith("a node")
+
+
+def test_the_longest_way_may_lead_through_a_table():
+    """The exits of a lookup count when the longest walk is worked out."""
+    builder = Builder()
+    builder.slot("country")
+    builder.variant_leaf(0)
+    builder.node(Op.LOOKUP, 0, (leaf(0),) * 3, pool=Reference(build_table({b"a": 1, b"b": TABLE_LEAF})))
+    builder.node(Op.HAS, 0, (leaf(0),) * 3)
+    assert reason(with_header(builder.finish(), step_bound=2)) == "sound"
+    assert reason(with_header(builder.finish(), step_bound=1)).startswith("a walk")
+
+
 def test_intervals_and_cuts():
     """Intervals and cuts ascend inside the view's classes; every exit of a switch is one."""
 
@@ -525,14 +554,18 @@ def test_tables():
 
 
 def test_keys_of_tables():
-    """A key is refused where no probe would find it: a wrong tag, a wrong place, padding that is not zero."""
+    """A key is refused where no probe would find it (length, place, padding that is not zero), and where its value is no class."""
     table = bytearray(build_table({f"key {at}".encode(): 3 + at for at in range(9)}))
     used = next(at for at in range(32, 32 + 16 * 27, 16) if table[at])
     empty = next(at for at in range(32, 32 + 16 * 27, 16) if not table[at])
-    for place in range(16):
+    for place in (0, 2, 3, *range(4, 16)):  # byte 1 is the value
         changed = bytearray(table)
         changed[used + place] ^= 1
         assert tabled(bytes(changed), 12).startswith("a text table"), place
+    for value in (0, 2, 12, 255):
+        changed = bytearray(table)
+        changed[used + 1] = value
+        assert tabled(bytes(changed), 12).startswith("a text table"), value
     long = bytearray(build_table({b"a text longer than an entry": 3}))
     only = next(at for at in (32, 48, 64) if long[at])
     for place in range(16):

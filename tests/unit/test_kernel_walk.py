@@ -287,6 +287,26 @@ class Classes:
         return outcome(self.program, {"x": value[0]} if value else {})[0]
 
 
+def test_exits_of_texts():
+    """A lookup leads by its table; other texts, other types and missing values have an exit each."""
+    keys = [b"DE", b"", *(f"key-{at}".encode() for at in range(50)), b"a key of some length", b"A".ljust(300, b"z")]
+    for fold in (False, True):
+        builder = Builder(variants=[f"v{at:03d}" for at in range(len(keys) + 3)])
+        slot = builder.slot("x")
+        for variant in range(len(keys) + 3):
+            builder.variant_leaf(variant)
+        values = {key: layout.TABLE_LEAF | at + 3 for at, key in enumerate(keys)}
+        table, flags = Reference(build_table(values, fold=fold)), layout.NodeFlag.FOLD if fold else 0
+        builder.node(Op.LOOKUP, slot, (leaf(1), leaf(2), leaf(0)), flags=flags, pool=table)
+        program = Program(builder.finish())
+        found = [outcome(program, {"x": key.decode().upper() if fold else key.decode()})[0] for key in keys]
+        assert found == list(range(3, len(keys) + 3))
+        others = ("de" if not fold else "dé", "DE\0", "key-", "key-50", "a key of some lengths", "A".ljust(300, "y"))
+        assert [outcome(program, {"x": text})[0] for text in others] == [2] * 6
+        assert [outcome(program, {"x": value})[0] for value in (5, True, 1.5, [], b"DE")] == [1] * 5
+        assert [outcome(program, context)[0] for context in ({}, {"x": None})] == [0, 0]
+
+
 @pytest.mark.parametrize("memo", [False, True])
 def test_classes_of_values(memo: bool):
     """Every kind of view gives the classes of kernel.h: 0 missing or null, 1 the wrong type, 2.. values."""

@@ -11,7 +11,7 @@ from flagcore.compiler.layout import NodeFlag, ViewKind
 from flagcore.compiler.reader import ProgramReader, SetValues, ViewRecord
 from flagcore.compiler.views import NOW
 
-__all__ = ["address_range_text", "class_text", "order_text", "set_text", "time_text"]
+__all__ = ["address_range_text", "class_text", "order_text", "set_text", "texts_text", "time_text"]
 
 _SHOWN = 6  # elements of a list that are written out
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +48,11 @@ def set_text(values: SetValues) -> str:
     texts = [_quoted(text) for text in values.texts] + ["i" + _quoted(text) for text in values.folded]
     texts += [str(number) for number in values.numbers] + [json.dumps(value) for value in values.booleans]
     return f"[{_shortened(texts)}]"
+
+
+def texts_text(texts: Sequence[str]) -> str:
+    """Texts as authored, many shortened."""
+    return _shortened([_quoted(text) for text in texts])
 
 
 def class_text(program: ProgramReader, view: ViewRecord, low: int, high: int) -> str:

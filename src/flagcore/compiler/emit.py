@@ -5,6 +5,7 @@ Operations come children first and are numbered backwards, so that every exit po
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from struct import pack
 from typing import NamedTuple
@@ -28,11 +29,13 @@ from flagcore.compiler.layout import (
     RULE,
     RULE_REQUIRES,
     SLOT,
+    TABLE_LEAF,
     VARIANT,
     VIEW,
     LeafKind,
     LinkKind,
     NodeFlag,
+    Op,
     SlotKind,
     SplitFlag,
     ValueType,
@@ -56,7 +59,8 @@ from flagcore.compiler.select import (
     Text,
     VersionConstant,
 )
-from flagcore.compiler.views import NOW, SetView, View
+from flagcore.compiler.tables import build_table
+from flagcore.compiler.views import NOW, SetView, TextView, View
 from flagcore.model.tree import Path, flat_key
 from flagcore.terms import FlagType
 
@@ -117,6 +121,7 @@ class _Emitter:
         self._views: dict[MemoKey, tuple[int, _ViewRecord]] = {}
         self._links: dict[tuple[LinkKind, str], int] = {}
         self._memos: MemoTable = {}
+        self._lookups = _lookup_views(selection.operations, views)
         self._pool = Pool(0)
 
     def emit(self) -> bytes:
@@ -158,7 +163,7 @@ class _Emitter:
                 self._link(LinkKind.PROGRAM, flag)
             case LinkedSet(name):
                 self._link(LinkKind.SET, name)
-            case Switch(view) | ClassTest(view):
+            case Switch(view) | ClassTest(view) if view not in self._lookups:
                 self._number_view(operation, self._all_views[view], None)
             case Match(automaton, _):
                 self._number_view(operation, None, self._selection.automata[automaton].data)
@@ -230,6 +235,8 @@ class _Emitter:
     # -- nodes
 
     def _node(self, operation: Operation) -> bytes:
+        if isinstance(operation.content, Switch) and operation.content.view in self._lookups:
+            return self._lookup(operation, operation.content)
         immediate, pool, length = self._content(operation)
         is_switch = isinstance(operation.content, Switch)
         exits = (operation.on_true, operation.on_false, operation.on_unknown)
@@ -242,6 +249,21 @@ class _Emitter:
             pool,
             length,
         )
+
+    def _lookup(self, operation: Operation, switch: Switch) -> bytes:
+        """Return a switch on texts with the exits in the table itself: no class, no array of exits to load from."""
+        view = self._all_views[switch.view]
+        assert isinstance(view, TextView)
+        assert operation.path is not None
+        missing, wrong, other, *exits = self._exits_by_class(switch)
+        values = {
+            text: exit_ >> 8 & TABLE_LEAF | exit_ & TABLE_LEAF - 1
+            for text, exit_ in zip(view.constants, exits, strict=True)
+            if exit_ != other
+        }
+        pool = self._pool.add(build_table(values, fold=view.fold), 8)
+        flags = NodeFlag.FOLD if view.fold else 0
+        return NODE.pack(Op.LOOKUP, flags, self._slots[operation.path], wrong, other, missing, 0, pool, 0)
 
     def _content_flags(self, operation: Operation) -> int:
         return NodeFlag.DENSE if isinstance(operation.content, Switch) and operation.content.dense else 0
@@ -275,12 +297,16 @@ class _Emitter:
                 return 0, self._pool.add(self._switch(operation.content), 8), self._view_number(operation)
 
     def _switch(self, switch: Switch) -> bytes:
+        if switch.dense:
+            dense = self._exits_by_class(switch)
+            return pack(f"<{len(dense)}I", *dense)
         exits = [self._exit(exit_) for exit_ in switch.exits]
-        if not switch.dense:
-            return pack(f"<{1 + len(switch.cuts) + len(exits)}I", len(switch.cuts), *switch.cuts, *exits)
+        return pack(f"<{1 + len(switch.cuts) + len(exits)}I", len(switch.cuts), *switch.cuts, *exits)
+
+    def _exits_by_class(self, switch: Switch) -> list[int]:
         edges = (0, *switch.cuts, self._all_views[switch.view].classes)
-        dense = [exit_ for exit_, low, high in zip(exits, edges, edges[1:], strict=False) for _ in range(low, high)]
-        return pack(f"<{len(dense)}I", *dense)
+        exits = map(self._exit, switch.exits)
+        return [exit_ for exit_, low, high in zip(exits, edges, edges[1:], strict=False) for _ in range(low, high)]
 
     def _view_number(self, operation: Operation) -> int:
         return self._views[_memo_key(operation) or ()][0]
@@ -383,6 +409,15 @@ def _memo_key(operation: Operation) -> MemoKey | None:
             assert operation.path is not None
             return _hash_key(operation.path, salt)
     return None
+
+
+def _lookup_views(operations: Sequence[Operation], views: Sequence[View]) -> set[int]:
+    """Return the views on texts that one switch alone asks."""
+    users = Counter(
+        operation.content.view for operation in operations if isinstance(operation.content, Switch | ClassTest)
+    )
+    switched = {operation.content.view for operation in operations if isinstance(operation.content, Switch)}
+    return {view for view in switched if users[view] == 1 and isinstance(views[view], TextView)}
 
 
 def _hash_key(path: Path, salt: str) -> MemoKey:

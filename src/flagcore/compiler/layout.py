@@ -31,6 +31,7 @@ __all__ = [
     "RULE",
     "RULE_REQUIRES",
     "SLOT",
+    "TABLE_LEAF",
     "VARIANT",
     "VERSION",
     "VIEW",
@@ -54,6 +55,7 @@ LEAF_BIT = 0x80000000
 NONE = 0xFFFFFFFF
 NO_MEMO = 0xFFFF
 RULE_REQUIRES = 0x80000000
+TABLE_LEAF = 0x800000  # of an exit in a table (FC_OP_LOOKUP)
 PROVED_STEPS = 1024
 FORK_DEPTH = 64
 BLOCK_ROWS = 64
@@ -107,6 +109,7 @@ class Op(IntEnum):
     FORK = 17
     BLOCK = 18
     MULTI = 19
+    LOOKUP = 20
 
 
 class NodeFlag(IntFlag):

@@ -11,6 +11,7 @@ from flagcore.compiler.constants_text import (
     class_text,
     order_text,
     set_text,
+    texts_text,
     time_text,
 )
 from flagcore.compiler.layout import LEAF_BIT, LeafKind, LinkKind, NodeFlag, Op, SplitFlag, ValueType
@@ -109,7 +110,7 @@ def _view_line(view: ViewListing) -> str:
 
 def _node_lines(node: NodeListing) -> list[str]:
     head = f"{node['number']:>4}  {node['test']}"
-    if node["op"] != Op.SWITCH.name.lower():
+    if node["op"] not in (Op.SWITCH.name.lower(), Op.LOOKUP.name.lower()):
         return [f"{head}  " + "  ".join(f"{answer} -> {target}" for answer, target in node["exits"])]
     return [head, *(f"        {answer} -> {target}" for answer, target in node["exits"])]
 
@@ -202,10 +203,7 @@ class _Lister:
         return f"leaf {number} ({served})"
 
     def _node(self, number: int, node: NodeRecord) -> NodeListing:
-        if node.op is Op.SWITCH:
-            exits = self._switch_exits(node)
-        else:
-            exits = self._exits(node)
+        exits = {Op.SWITCH: self._switch_exits, Op.LOOKUP: self._lookup_exits}.get(node.op, self._exits)(node)
         return NodeListing(number=number, op=node.op.name.lower(), test=_TEXTS[node.op](self, node), exits=exits)
 
     def _exits(self, node: NodeRecord) -> list[tuple[str, str]]:
@@ -224,6 +222,15 @@ class _Lister:
         for low, high, exit_ in self._program.switch_exits(node):
             answers.setdefault(exit_, []).append(class_text(self._program, view, low, high))
         return [(", ".join(texts), self._target(exit_)) for exit_, texts in answers.items()]
+
+    def _lookup_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+        texts = self._program.lookup_exits(node)
+        answers = [("missing", node.on_unknown), ("wrong type", node.on_true), ("any other text", node.on_false)]
+        answers += [(texts_text(members), exit_) for exit_, members in texts.items()]
+        joined: dict[int, list[str]] = {}
+        for answer, exit_ in answers:
+            joined.setdefault(exit_, []).append(answer)
+        return [(", ".join(answers), self._target(exit_)) for exit_, answers in joined.items()]
 
     def _name(self, node: NodeRecord) -> str:
         return print_path(self._program.slots[node.slot])
@@ -286,6 +293,9 @@ class _Lister:
     def text_switch(self, node: NodeRecord) -> str:
         return f"switch on view {node.length} ({self._name(node)})"
 
+    def text_lookup(self, node: NodeRecord) -> str:
+        return f"look up {self._name(node)}" + (" ignoring case" if node.flags & NodeFlag.FOLD else "")
+
     def _constant(self, node: NodeRecord) -> str:
         prefix = "i" if node.flags & NodeFlag.FOLD else ""
         return prefix + json.dumps(self._program.text(node), ensure_ascii=False)
@@ -314,4 +324,5 @@ _TEXTS: dict[Op, Callable[[_Lister, NodeRecord], str]] = {
     Op.REQUIRES: _Lister.text_requires,
     Op.CLASS: _Lister.text_class,
     Op.SWITCH: _Lister.text_switch,
+    Op.LOOKUP: _Lister.text_lookup,
 }

@@ -22,6 +22,7 @@ from flagcore.compiler.layout import (
     RULE,
     RULE_REQUIRES,
     SLOT,
+    TABLE_LEAF,
     VARIANT,
     VERSION,
     VIEW,
@@ -215,12 +216,11 @@ class ProgramReader:
 
     def table_keys(self, offset: int) -> Iterator[tuple[str, int]]:
         """The keys of an inline table, with their values (0 when it has none)."""
-        _, _, capacity, _, _, _, values, _ = _TABLE.unpack_from(self.data, offset)
+        _, _, capacity, *_ = _TABLE.unpack_from(self.data, offset)
         for place in range(capacity):
             meta, *words = _ENTRY.unpack_from(self.data, offset + _TABLE.size + _ENTRY.size * place)
             if meta & 0xFF:
-                value = unpack_from("<I", self.data, offset + values + 4 * place)[0] if values else 0
-                yield self._key(offset, meta & 0xFF, words), value
+                yield self._key(offset, meta & 0xFF, words), meta >> 8
 
     def numbers(self, view: ViewRecord) -> list[int | float]:
         """Constants of a NUMBER view."""
@@ -273,6 +273,14 @@ class ProgramReader:
                 low = joined.pop()[0]
             joined.append((low, high, exit_))
         return joined
+
+    def lookup_exits(self, node: NodeRecord) -> dict[int, list[str]]:
+        """The texts of a LOOKUP node by the exit that they take, sorted."""
+        found: dict[int, list[str]] = {}
+        for text, value in self.table_keys(node.pool):
+            exit_ = (value & TABLE_LEAF) << 8 | value & TABLE_LEAF - 1
+            found.setdefault(exit_, []).append(text)
+        return {exit_: sorted(texts) for exit_, texts in sorted(found.items())}
 
     def identities(self, node: NodeRecord) -> tuple[int, ...]:
         """The identities that meet a REQUIRES node."""

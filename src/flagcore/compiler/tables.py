@@ -32,7 +32,7 @@ class TableTooLargeError(ValueError):
 
 
 def build_table(keys: Mapping[bytes, int] | Iterable[bytes], *, fold: bool = False) -> bytes:
-    """Return an ``FcTable`` of the keys, with their values (below 2**32) when ``keys`` is a mapping.
+    """Return an ``FcTable`` of the keys, with their values (below 2**24) when ``keys`` is a mapping.
 
     ``fold``: ASCII case is ignored; keys are stored in lower case, and keys that become one must have one value.
     About 2 us and, beyond keys and result, 50 bytes a key.
@@ -51,17 +51,16 @@ def build_table(keys: Mapping[bytes, int] | Iterable[bytes], *, fold: bool = Fal
     else:
         capacity = _roomy(capacity)
         ordered = _by_hash(list(distinct))
-    values_at = _HEADER.size + 16 * capacity
-    tail = values_at + (4 * capacity if values else 0)
+    tail = _HEADER.size + 16 * capacity
     size = tail + sum(len(key) for key in distinct if len(key) > INLINE_KEY)
     size += -size % 8
     if size > _LARGEST:
         raise TableTooLargeError(f"a table of {len(distinct):,} keys would pass 4 GiB")
     shortest = min(map(len, distinct), default=0)
-    header = _HEADER.pack(size, len(distinct), capacity, flags, shortest, longest, values_at if values else 0, 0)
+    header = _HEADER.pack(size, len(distinct), capacity, flags, shortest, longest, 0, 0)
     entries = _Entries(capacity, tail, values)
     entries.lay_out(ordered)
-    return b"".join((header, entries.packed, entries.packed_values(), *entries.long_keys)).ljust(size, b"\0")
+    return b"".join((header, entries.packed, *entries.long_keys)).ljust(size, b"\0")
 
 
 def _distinct(keys: Iterable[bytes], fold: bool) -> AbstractSet[bytes]:
@@ -109,7 +108,7 @@ def _roomy(count: int) -> int:
 
 
 class _Entries:
-    """FcEntry[capacity] being filled, with values beside them, and the long keys behind, the first at ``tail``."""
+    """FcEntry[capacity] being filled, and the long keys behind, the first at ``tail``."""
 
     def __init__(self, capacity: int, tail: int, values: Mapping[bytes, int] | None) -> None:
         self.capacity = capacity
@@ -117,7 +116,6 @@ class _Entries:
         self.packed = bytearray(16 * capacity)
         self.long_keys: list[bytes] = []
         self._value_of = values
-        self._values = [0] * capacity if values else []
 
     def lay_out(self, ordered: Iterable[tuple[int, bytes]]) -> None:
         """Put every entry at its home or behind its predecessor.
@@ -140,19 +138,13 @@ class _Entries:
                 free += 1
             self._put(free, hashed, key)
 
-    def packed_values(self) -> bytes:
-        """Return uint32[capacity]: each key's value at its entry's place; nothing in a table without values."""
-        return struct.pack(f"<{len(self._values)}I", *self._values)
-
     def _put(self, place: int, hashed: int, key: bytes) -> None:
         length, at = len(key), 16 * place
-        tag = (hashed & 0xFFFFFF) << 8
+        value = self._value_of[key] << 8 if self._value_of else 0
         if length <= INLINE_KEY:
-            self.packed[at : at + 4 + length] = (tag | 1 + length).to_bytes(4, "little") + key
+            self.packed[at : at + 4 + length] = (value | 1 + length).to_bytes(4, "little") + key
         else:
             extra = (hashed >> 24) & _LARGEST
-            _LONG.pack_into(self.packed, at, tag | _LONG_KEY, self.tail, length, extra)
+            _LONG.pack_into(self.packed, at, value | _LONG_KEY, self.tail, length, extra)
             self.long_keys.append(key)
             self.tail += length
-        if self._value_of:
-            self._values[place] = self._value_of[key]

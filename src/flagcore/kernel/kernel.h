@@ -188,25 +188,24 @@ typedef struct { /* 16 bytes; sorted by variant name in UTF-8 order, so that the
 
 enum {
     FC_TABLE_FOLD = 1,   /* keys are ASCII-lowercased and probes are folded */
-    FC_TABLE_LINEAR = 2  /* count == capacity entries in a row, no probing, tags 0: for a few short texts */
+    FC_TABLE_LINEAR = 2  /* count == capacity entries in a row, no probing: for a few short texts */
 };
 
-typedef struct { /* 32 bytes, then entries, then values, then long keys */
+typedef struct { /* 32 bytes, then entries, then long keys */
     uint32_t size;       /* of the whole table */
     uint32_t count;      /* keys */
     uint32_t capacity;   /* entries; >= 4/3 count and > count, any number, unless LINEAR */
     uint32_t flags;      /* FC_TABLE_* */
     uint32_t min_length, max_length; /* of the keys, in bytes: a quick no */
-    uint32_t values;     /* offset of uint32[capacity], or 0 */
-    uint32_t reserved;
+    uint32_t reserved[2];
 } FcTable;
 
 /* Hash h of a key: XXH64 with seed 0; of keys of up to 12 bytes, with P1..P3 the primes of XXH64, w the first 8 bytes and t the
  * others (little endian, zero padded): x = w * P1 ^ (t | length << 32) * P2; x = (x ^ x >> 32) * P3; h = x ^ x >> 29.
  * Home of h: ((h >> 32) * capacity) >> 32, then linear with wrap. */
 typedef struct { /* 16 bytes */
-    uint32_t meta;       /* 0 empty; else tag << 8 | k: tag = low 24 bits of the hash, k = 1 + length for keys of 0..12 bytes
-                            (stored in key[], zero padded), 255 for longer ones (key = {offset, length, bits 24..55 of h}) */
+    uint32_t meta;       /* 0 empty; else value << 8 | k: k = 1 + length for keys of 0..12 bytes (stored in key[], zero padded),
+                            255 for longer ones (key = {offset, length, bits 24..55 of h}); value 0 where there are none */
     uint32_t key[3];
 } FcEntry;
 
@@ -326,7 +325,9 @@ enum { /* FcNode.op. "value" = the attribute in `slot`; classes 0 and 1 leave by
     FC_OP_BLOCK = 18,   /* up to 64 rows by masks, the first that holds wins, none: on_false; FcBlock at pool. slot 0, other exits unused */
     FC_OP_MULTI = 19,   /* as FORK, branches keyed by constants that the value contains; FcMulti at pool, see there. Then on_false, the
                            branch of the rows without such a constant; other exits unused */
-    FC_OP_COUNT = 17    /* ops that this kernel walks */
+    FC_OP_LOOKUP = 20,  /* FcTable at pool (FC_NODE_FOLD as the table's), whose values are exits: leaf << 23 | index. on_false: another text;
+                           on_true: not a text; on_unknown: missing or null. A SWITCH on a text view that no other node asks */
+    FC_OP_COUNT = 21    /* ops that this kernel knows */
 };
 
 enum { /* FcNode.flags */

@@ -59,8 +59,11 @@ FC_INLINE int fc_is_proper_double(double number) {
     return (double)(int64_t)number != number;
 }
 
+/* Is a table's value what its owner can use? */
+typedef int FcIsValue(uint32_t value, const void *owner);
+
 /* prove_tables.c */
-FC_PRIVATE uint32_t fc_prove_table(const FcProof *proof, uint64_t offset, uint32_t fold, uint32_t classes);
+FC_PRIVATE uint32_t fc_prove_table(const FcProof *proof, uint64_t offset, uint32_t fold, FcIsValue *is_value, const void *owner);
 FC_PRIVATE uint32_t fc_prove_set(const FcProof *proof);
 FC_PRIVATE uint32_t fc_prove_inline_set(const FcProof *proof, uint64_t offset);
 FC_PRIVATE uint32_t fc_prove_automaton(const FcProof *proof, uint64_t offset);

@@ -8,7 +8,9 @@ typedef struct { /* a table under proof */
     const FcTable *table;
     const FcEntry *entries;
     FcProof inside; /* its own bytes */
-    uint32_t fold, classes;
+    uint32_t fold;
+    FcIsValue *is_value;
+    const void *owner;
 } FcTableProof;
 
 /* The key of an entry, or NULL. */
@@ -27,21 +29,19 @@ static const uint8_t *entry_key(const FcTableProof *proof, const FcEntry *entry,
     return key;
 }
 
-/* What every key owes: its length inside the limits, its case folded, its value a class. */
+/* What every key owes: its length inside the limits, its case folded, its value sound. */
 static uint32_t prove_key(const FcTableProof *proof, uint32_t at, const uint8_t *key, uint32_t length) {
     const FcTable *const table = proof->table;
     if (!key || length < table->min_length || length > table->max_length) return FC_BAD_TABLE;
     if (!fc_charge(&proof->inside, length)) return FC_TOO_COSTLY;
     if (proof->fold && !fc_is_lower(key, length)) return FC_BAD_TABLE;
-    if (!proof->classes) return FC_OK;
-    const uint32_t class = fc_read32(fc_at(table, table->values + (size_t)at * 4));
-    return class >= 3 && class < proof->classes ? FC_OK : FC_BAD_TABLE;
+    return proof->is_value(proof->entries[at].meta >> 8, proof->owner) ? FC_OK : FC_BAD_TABLE;
 }
 
 static uint32_t prove_linear(const FcTableProof *proof) {
     for (uint32_t i = 0; i < proof->table->capacity; i++) {
         uint32_t length = 0;
-        if (proof->entries[i].meta > 13) return FC_BAD_TABLE;
+        if ((proof->entries[i].meta & 255) > 13) return FC_BAD_TABLE;
         const uint8_t *const key = entry_key(proof, &proof->entries[i], &length);
         const uint32_t status = prove_key(proof, i, key, length);
         if (status) return status;
@@ -54,7 +54,6 @@ static int is_found(const FcTableProof *proof, uint32_t at, const uint8_t *key, 
     const FcEntry *const entry = &proof->entries[at];
     const uint64_t hash = length <= 12 ? fc_hash_short(fc_short(key, length, 0), length) : fc_xxh64(key, length, 0);
     const uint64_t capacity = proof->table->capacity;
-    if (entry->meta >> 8 != (hash & 0xFFFFFF)) return 0;
     if ((entry->meta & 255) == 255 && entry->key[2] != (uint32_t)(hash >> 24)) return 0;
     const uint64_t home = fc_home(proof->table, hash);
     return (at + capacity - home) % capacity < run;
@@ -82,26 +81,30 @@ static uint32_t prove_hashed(const FcTableProof *proof) {
 
 static int has_sound_sizes(const FcTableProof *proof) {
     const FcTable *const table = proof->table;
-    if (table->flags & ~(uint32_t)(FC_TABLE_FOLD | FC_TABLE_LINEAR) || table->reserved) return 0;
+    if (table->flags & ~(uint32_t)(FC_TABLE_FOLD | FC_TABLE_LINEAR) || table->reserved[0] || table->reserved[1]) return 0;
     if (!(table->flags & FC_TABLE_FOLD) != !proof->fold || table->min_length > table->max_length) return 0;
     if (!fc_fits(&proof->inside, sizeof *table, table->capacity, sizeof(FcEntry), 8)) return 0;
-    if (proof->classes && !fc_fits(&proof->inside, table->values, table->capacity, 4, 4)) return 0;
     if (table->flags & FC_TABLE_LINEAR) return table->count == table->capacity && table->max_length <= 12;
     return table->count < table->capacity && (uint64_t)table->count * 4 <= (uint64_t)table->capacity * 3;
 }
 
-/* A table whose values, if classes is not 0, are classes from 3 to below classes. */
-uint32_t fc_prove_table(const FcProof *proof, uint64_t offset, uint32_t fold, uint32_t classes) {
+uint32_t fc_prove_table(const FcProof *proof, uint64_t offset, uint32_t fold, FcIsValue *is_value, const void *owner) {
     if (!fc_fits(proof, offset, 1, sizeof(FcTable), 8)) return FC_BAD_TABLE;
     const FcTable *const table = fc_at(proof->bytes, (size_t)offset);
     if (table->size < sizeof *table || table->size > proof->size - offset) return FC_BAD_TABLE;
-    const FcTableProof inner = {table, fc_entries(table), {proof->bytes + offset, table->size, proof->account}, fold, classes};
+    const FcTableProof inner = {table, fc_entries(table), {proof->bytes + offset, table->size, proof->account}, fold, is_value, owner};
     if (!has_sound_sizes(&inner)) return FC_BAD_TABLE;
     if (!fc_charge(proof, table->size)) return FC_TOO_COSTLY;
     return table->flags & FC_TABLE_LINEAR ? prove_linear(&inner) : prove_hashed(&inner);
 }
 
 /* ---- value sets ---------------------------------------------------------------------------------------------------- */
+
+/* Texts of sets have no values. */
+static int is_nothing(uint32_t value, const void *owner) {
+    (void)owner;
+    return value == 0;
+}
 
 static uint32_t prove_integers(const FcProof *proof, const FcSet *set) {
     if (!fc_fits(proof, set->integers, set->integer_count, 8, 8)) return FC_BAD_SET;
@@ -139,8 +142,8 @@ uint32_t fc_prove_set(const FcProof *proof) {
     if (!fc_charge(proof, 8 * ((uint64_t)set->integer_count + set->double_count))) return FC_TOO_COSTLY;
     uint32_t status = prove_integers(proof, set);
     if (!status) status = prove_doubles(proof, set);
-    if (!status && set->table) status = fc_prove_table(proof, set->table, 0, 0);
-    if (!status && set->folded) status = fc_prove_table(proof, set->folded, 1, 0);
+    if (!status && set->table) status = fc_prove_table(proof, set->table, 0, is_nothing, NULL);
+    if (!status && set->folded) status = fc_prove_table(proof, set->folded, 1, is_nothing, NULL);
     return status;
 }
 

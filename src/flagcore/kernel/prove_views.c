@@ -126,10 +126,14 @@ static uint32_t prove_view_set(const FcProof *proof, const FcView *view) {
     return view->link == FC_NONE ? fc_prove_inline_set(proof, view->data) : fc_prove_set_reference(proof, view->link);
 }
 
+static int is_class(uint32_t value, const void *view) {
+    return value >= 3 && value < ((const FcView *)view)->classes;
+}
+
 static uint32_t prove_data(const FcProof *proof, const FcView *view) {
     switch (view->kind) {
     case FC_VIEW_TEXT:
-        return fc_prove_table(proof, view->data, view->flags & FC_VIEW_FOLD, view->classes);
+        return fc_prove_table(proof, view->data, view->flags & FC_VIEW_FOLD, is_class, view);
     case FC_VIEW_NUMBER:
         return prove_numbers(proof, view);
     case FC_VIEW_VERSION:

@@ -55,6 +55,11 @@ FC_INLINE uint64_t fc_entry_word(const FcEntry *entry, int half) {
     return fc_read64(fc_at(entry, 8 * (size_t)half));
 }
 
+/* An entry's value where it is an exit (FC_OP_LOOKUP). */
+FC_INLINE uint32_t fc_table_exit(uint32_t meta) {
+    return (meta & FC_LEAF) | (meta >> 8 & 0x7FFFFF);
+}
+
 FC_INLINE uint64_t fc_text_hash(FcValue *value) {
     if (!(value->done & FC_DONE_HASH)) {
         value->hash = fc_xxh64(value->u.bytes, value->length, 0);
@@ -63,54 +68,58 @@ FC_INLINE uint64_t fc_text_hash(FcValue *value) {
     return value->hash;
 }
 
-/* Keys of up to 12 bytes are compared as the two words of an entry, tag included: an empty entry equals no probe. */
-FC_INLINE uint32_t fc_find_short(const FcTable *table, FcShort key, uint32_t meta, uint32_t at) {
+/* Look-ups return an entry's meta, 0: no such text. Keys of up to 12 bytes are compared as the two words of an entry, but for
+ * the value; length + 1 is among them, so an empty entry equals no probe. */
+#define FC_ENTRY_KEY UINT64_C(0xFFFFFFFF000000FF)
+
+FC_INLINE int fc_is_entry(const FcEntry *entry, uint64_t first, uint64_t second) {
+    return (fc_entry_word(entry, 0) & FC_ENTRY_KEY) == first && fc_entry_word(entry, 1) == second;
+}
+
+FC_INLINE uint32_t fc_find_short(const FcTable *table, FcShort key, uint32_t length, uint32_t at) {
     const FcEntry *const entries = fc_entries(table);
-    const uint64_t first = meta | key.low << 32, second = key.low >> 32 | (uint64_t)key.high << 32;
+    const uint64_t first = (1 + length) | key.low << 32, second = key.low >> 32 | (uint64_t)key.high << 32;
     for (;;) {
-        const uint64_t word = fc_entry_word(&entries[at], 0);
-        if (word == first && fc_entry_word(&entries[at], 1) == second) return at;
-        if ((uint32_t)word == 0) return FC_NONE;
+        if (fc_is_entry(&entries[at], first, second) || entries[at].meta == 0) return entries[at].meta;
         if (++at == table->capacity) at = 0;
     }
 }
 
 FC_INLINE uint32_t fc_find_long(const FcTable *table, const FcValue *value, uint64_t hash, uint32_t at, int fold) {
     const FcEntry *const entries = fc_entries(table);
-    const uint32_t meta = (uint32_t)(hash << 8) | 255, bits = (uint32_t)(hash >> 24);
+    const uint32_t bits = (uint32_t)(hash >> 24);
     for (; entries[at].meta; at = at + 1 == table->capacity ? 0 : at + 1) {
         const FcEntry *const entry = &entries[at];
-        if (entry->meta != meta || entry->key[1] != value->length || entry->key[2] != bits) continue;
+        if ((uint8_t)entry->meta != 255 || entry->key[1] != value->length || entry->key[2] != bits) continue;
         const uint8_t *const key = fc_at(table, entry->key[0]);
-        if (fold ? fc_equal_folded(value->u.bytes, key, value->length) : fc_equal(value->u.bytes, key, value->length)) return at;
+        if (fold ? fc_equal_folded(value->u.bytes, key, value->length) : fc_equal(value->u.bytes, key, value->length)) return entry->meta;
     }
-    return FC_NONE;
+    return 0;
 }
 
 FC_INLINE uint32_t fc_find_linear(const FcTable *table, FcShort key, uint32_t length) {
     const FcEntry *const entries = fc_entries(table);
     const uint64_t first = (1 + length) | key.low << 32, second = key.low >> 32 | (uint64_t)key.high << 32;
     for (uint32_t i = 0; i < table->capacity; i++)
-        if (fc_entry_word(&entries[i], 0) == first && fc_entry_word(&entries[i], 1) == second) return i;
-    return FC_NONE;
+        if (fc_is_entry(&entries[i], first, second)) return entries[i].meta;
+    return 0;
 }
 
 FC_INLINE uint32_t fc_home(const FcTable *table, uint64_t hash) {
     return (uint32_t)((hash >> 32) * table->capacity >> 32);
 }
 
-/* The entry of a text, or FC_NONE. XXH64 of a long text is computed at most once an evaluation, of a folded one each time. */
+/* The meta of a text's entry, or 0. XXH64 of a long text is computed at most once an evaluation, of a folded one each time. */
 FC_INLINE uint32_t fc_find_any(const FcTable *table, FcValue *value, int fold) {
     const uint32_t length = value->length;
-    if (length < table->min_length || length > table->max_length) return FC_NONE;
+    if (length < table->min_length || length > table->max_length) return 0;
     if (length > 12) {
         const uint64_t hash = fold ? fc_xxh64_folded(value->u.bytes, length, 0) : fc_text_hash(value);
         return fc_find_long(table, value, hash, fc_home(table, hash), fold);
     }
     const FcShort key = fc_short(value->u.bytes, length, fold);
     if (table->flags & FC_TABLE_LINEAR) return fc_find_linear(table, key, length);
-    const uint64_t hash = fc_hash_short(key, length);
-    return fc_find_short(table, key, (uint32_t)(hash << 8) | (1 + length), fc_home(table, hash));
+    return fc_find_short(table, key, length, fc_home(table, fc_hash_short(key, length)));
 }
 
 FC_OUTLINE uint32_t fc_find_folded(const FcTable *table, FcValue *value) {
@@ -126,8 +135,8 @@ FC_INLINE uint32_t fc_find_text(const FcTable *table, FcValue *value) {
 
 FC_INLINE int fc_has_text(const FcSet *set, FcValue *value) {
     if (!(set->kinds & FC_KIND_TEXT)) return FC_UNKNOWN;
-    if (set->table && fc_find_any(fc_at(set, set->table), value, 0) != FC_NONE) return FC_TRUE;
-    return set->folded && fc_find_folded(fc_at(set, set->folded), value) != FC_NONE;
+    if (set->table && fc_find_any(fc_at(set, set->table), value, 0)) return FC_TRUE;
+    return set->folded && fc_find_folded(fc_at(set, set->folded), value) != 0;
 }
 
 /* Binary search in the sorted constants of one kind. */

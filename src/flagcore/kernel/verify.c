@@ -5,6 +5,7 @@
  */
 #include "bucket.h"
 #include "proof.h"
+#include "sets.h"
 
 static const FcHeader *header_of(const FcProof *proof) {
     return fc_at(proof->bytes, 0);
@@ -294,6 +295,24 @@ static uint32_t prove_switch(const FcProof *proof, const FcNode *node, uint32_t 
     return FC_OK;
 }
 
+typedef struct { /* who asks whether a table's value is an exit */
+    const FcHeader *header;
+    uint32_t own;
+} FcExitOwner;
+
+static int is_table_exit(uint32_t value, const void *owner) {
+    const FcExitOwner *const node = owner;
+    return is_exit(node->header, fc_table_exit(value << 8), node->own);
+}
+
+static uint32_t prove_lookup(const FcProof *proof, const FcNode *node, uint32_t own) {
+    const FcExitOwner owner = {header_of(proof), own};
+    if (!fc_fits(proof, node->pool, 1, sizeof(FcTable), 8)) return FC_BAD_TABLE;
+    const FcTable *const table = fc_at(proof->bytes, node->pool);
+    if (!fc_charge(proof, 16 * (uint64_t)table->capacity)) return FC_TOO_COSTLY; /* once more, for the steps */
+    return fc_prove_table(proof, node->pool, node->flags & FC_NODE_FOLD, is_table_exit, &owner);
+}
+
 /* ---- nodes --------------------------------------------------------------------------------------------------------------- */
 
 #define ORDERS (FC_NODE_LT | FC_NODE_EQ | FC_NODE_GT)
@@ -308,6 +327,7 @@ static const uint8_t allowed_flags[FC_OP_COUNT] = {
     [FC_OP_SUFFIX] = FC_NODE_FOLD,
     [FC_OP_CONTAINS] = FC_NODE_LINK,
     [FC_OP_SWITCH] = FC_NODE_DENSE,
+    [FC_OP_LOOKUP] = FC_NODE_FOLD,
 };
 
 static uint32_t prove_constant(const FcProof *proof, const FcNode *node, uint32_t own) {
@@ -335,6 +355,12 @@ static uint32_t prove_constant(const FcProof *proof, const FcNode *node, uint32_
         return prove_intervals(proof, node);
     case FC_OP_SWITCH:
         return prove_switch(proof, node, own);
+    case FC_OP_LOOKUP:
+        return prove_lookup(proof, node, own);
+    case FC_OP_FORK:
+    case FC_OP_BLOCK:
+    case FC_OP_MULTI:
+        return FC_BAD_NODE;
     default: /* HAS, BOOLEAN, TIME, BUCKETABLE: nothing beside the node itself */
         return FC_OK;
     }
@@ -438,8 +464,17 @@ static uint32_t longest(const uint16_t *steps, uint32_t so_far, uint32_t exit) {
     return behind > so_far ? behind : so_far;
 }
 
+static uint32_t longest_in_table(const FcTable *table, const uint16_t *steps, uint32_t most) {
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        const uint32_t meta = fc_entries(table)[i].meta;
+        if (meta) most = longest(steps, most, fc_table_exit(meta));
+    }
+    return most;
+}
+
 static uint32_t steps_behind(const FcProof *proof, const FcNode *node, const uint16_t *steps) {
     uint32_t most = longest(steps, longest(steps, longest(steps, 0, node->on_true), node->on_false), node->on_unknown);
+    if (node->op == FC_OP_LOOKUP) return longest_in_table(fc_at(proof->bytes, node->pool), steps, most);
     if (node->op != FC_OP_SWITCH) return most;
     uint64_t count = 0;
     const uint32_t *const exits = switch_exits(proof, node, &count);

@@ -117,8 +117,8 @@ FC_INLINE uint32_t fc_class_affix(const FcView *view, const FcValue *value, cons
 
 FC_INLINE uint32_t fc_class_text(const FcTable *table, FcValue *value) {
     if (value->type != FC_TEXT) return FC_CLASS_WRONG;
-    const uint32_t at = fc_find_text(table, value);
-    return at == FC_NONE ? 2 : fc_read32(fc_at(table, table->values + (size_t)at * 4));
+    const uint32_t meta = fc_find_text(table, value);
+    return meta ? meta >> 8 : 2;
 }
 
 /* A linked set that is absent holds nothing, and nothing is of a wrong kind for it. */

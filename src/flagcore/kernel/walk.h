@@ -177,6 +177,12 @@ FC_INLINE uint32_t fc_step_switch(const FcProgram *program, const FcNode *node, 
     return table[1 + table[0] + fc_count_cuts(table + 1, table[0], class)];
 }
 
+FC_INLINE uint32_t fc_step_lookup(const FcProgram *program, const FcNode *node, FcValue *value) {
+    if (FC_UNLIKELY(value->type != FC_TEXT)) return value->type <= FC_NULL ? node->on_unknown : node->on_true;
+    const uint32_t meta = fc_find_text(fc_at(program->bytes, node->pool), value);
+    return meta ? fc_table_exit(meta) : node->on_false;
+}
+
 /* Inside [lo, hi) of ascending pairs: an odd number of edges at or below it. */
 FC_INLINE int fc_match_class(const FcProgram *program, const FcNode *node, uint32_t class) {
     const uint32_t *const table = fc_at(program->bytes, node->pool);
@@ -223,6 +229,8 @@ FC_INLINE uint32_t fc_step(const FcProgram *program, FcFrame *frame, const FcNod
         return fc_exit(node, fc_match_class(program, node, fc_class_of(program, frame, node->length, value)));
     case FC_OP_SWITCH:
         return fc_step_switch(program, node, fc_class_of(program, frame, node->length, value));
+    case FC_OP_LOOKUP:
+        return fc_step_lookup(program, node, value);
     default:
         __builtin_unreachable();
     }
