@@ -47,6 +47,17 @@ class UsageError(Exception):
         self.hint = hint
 
 
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal; asked for here, since argparse loads shutil and compression modules to find out."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+        except (OSError, ValueError):
+            columns = 80
+        super().__init__(prog, width=max(columns, 40) - 2)
+
+
 class _Arguments(argparse.ArgumentParser):
     """Says what is wrong with a command line as the rest of the command does: one message, or JSON."""
 
@@ -91,7 +102,7 @@ def _run(arguments: list[str]) -> int:
         prog=f"flagcore {verb}",
         description=module.__doc__,
         epilog=module.EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Layout,
         allow_abbrev=False,
     )
     module.add_arguments(own)
@@ -115,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         usage="flagcore VERB ...",
         description=f"Feature flags, evaluated in the process that asks.\n\nverbs:\n{listing}",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Layout,
     )
     parser.add_argument("--version", action="version", version=f"flagcore {__version__}")
     parser.add_argument("verb", nargs="?", choices=tuple(VERBS), metavar="VERB", help=argparse.SUPPRESS)

@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterable
 
 import msgspec
@@ -74,6 +73,8 @@ def remember(path: str, files: Iterable[str], snapshot: Snapshot, keys: tuple[st
     They are added to what is kept of the same files. Nothing is kept of files that changed about that time or later:
     what was read may not be what is there now.
     """
+    import tempfile  # dearer than all else here
+
     place = _place(path)
     if place is None:
         return

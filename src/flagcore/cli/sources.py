@@ -96,18 +96,21 @@ def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -
         except SnapshotError as error:
             raise SnapshotError(f"{path}: {error}") from None
         return Opened(snapshot, tuple(snapshot.programs))
-    from flagcore.cli.cache import recall, remember
+    if cached:
+        from flagcore.cli.cache import recall
 
-    kept = recall(path) if cached else None
-    if kept is not None and kept.answers(flag_key):
-        return Opened(kept.snapshot, kept.keys)
+        kept = recall(path)
+        if kept is not None and kept.answers(flag_key):
+            return Opened(kept.snapshot, kept.keys)
     begun = time.time_ns()
     loaded = load_authored(path)
     snapshot = _compile(loaded.flag_set, flag_key)
-    keys = tuple(loaded.flag_set.flags)
+    opened = Opened(snapshot, tuple(loaded.flag_set.flags))
     if cached:
-        remember(path, loaded.files, snapshot, keys, begun)
-    return Opened(snapshot, keys)
+        from flagcore.cli.cache import remember
+
+        remember(path, loaded.files, snapshot, opened.keys, begun)
+    return opened
 
 
 def _compile(flag_set: FlagSet, flag_key: str | None) -> Snapshot:

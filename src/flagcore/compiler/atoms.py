@@ -34,7 +34,6 @@ from flagcore.compiler.views import (
 from flagcore.model.flagset import Scalar, Segment
 from flagcore.model.literals import parse_network, parse_time, parse_version, precedence
 from flagcore.model.problems import PatternError
-from flagcore.model.regex import parse_pattern
 from flagcore.model.tree import Literal, Path, Test
 from flagcore.terms import Operator
 
@@ -146,6 +145,8 @@ class TestReader:
         return (tuple(group),)
 
     def _matches(self, test: Test) -> Atom:
+        from flagcore.model.regex import parse_pattern  # here: most sets have no pattern
+
         text = str(test.literals[0].value)
         try:
             pattern = parse_pattern(text)

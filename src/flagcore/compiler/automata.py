@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from flagcore.compiler.patterns import AutomatonLimits, AutomatonTooLarge, Needle, PatternTest, build_automata
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.views import MatchView
 from flagcore.model.tree import Path, flat_key
@@ -21,12 +19,12 @@ class Automaton(NamedTuple):
     data: bytes
 
 
-@dataclass
 class Automata:
     """Built automata, and for each match view the (automaton, mask) pairs any of which makes it true."""
 
-    built: tuple[Automaton, ...] = ()
-    places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.built: tuple[Automaton, ...] = ()
+        self.places: dict[int, list[tuple[int, int]]] = {}
 
 
 def build_automata_of(views: Sequence[MatchView], states: int) -> Automata:
@@ -36,18 +34,21 @@ def build_automata_of(views: Sequence[MatchView], states: int) -> Automata:
         by_path.setdefault(view.path, []).append(view)
     automata = Automata()
     for path, alike in by_path.items():
-        _build(automata, path, alike, AutomatonLimits(states=states))
+        _build(automata, path, alike, states)
     return automata
 
 
-def _build(automata: Automata, path: Path, views: Sequence[MatchView], limits: AutomatonLimits) -> None:
+def _build(automata: Automata, path: Path, views: Sequence[MatchView], states: int) -> None:
+    # Imported where the first pattern is met: most sets have none, and a command that asks for one flag waits for it.
+    from flagcore.compiler.patterns import AutomatonLimits, AutomatonTooLarge, Needle, PatternTest, build_automata
+
     tests: list[Needle | PatternTest] = []
     for view in views:
         tests += [Needle(text, fold, view.number) for text, fold in view.needles]
         if view.pattern is not None:
             tests.append(PatternTest(view.pattern, view.number))
     try:
-        blobs = build_automata(tests, limits)
+        blobs = build_automata(tests, AutomatonLimits(states=states))
     except AutomatonTooLarge as error:
         raise Refusal(
             "automaton-too-large",

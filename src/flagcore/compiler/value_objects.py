@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from flagcore.compiler.value_sets import build_value_set
@@ -26,6 +25,8 @@ class ValueObjects:
         key = tuple((type(literal.value).__name__, literal.value, literal.prefix) for literal in literals)
         name = self._names.get(key)
         if name is None:
+            import hashlib  # 2 ms of OpenSSL that only long lists should cost
+
             blob = list_set(literals)
             name = self._names[key] = f"list:{hashlib.sha256(blob).hexdigest()[:32]}"
             self.blobs[name] = blob

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from flagcore.compiler.intervals import Classes, point_runs, union
-from flagcore.model.regex_tree import Pattern
 from flagcore.model.tree import Path
+
+if TYPE_CHECKING:
+    from flagcore.model.regex_tree import Pattern
 
 __all__ = [
     "AddressCut",

@@ -7,15 +7,15 @@ from typing import cast
 
 from flagcore.model.build_flag import build_flag
 from flagcore.model.expression_print import print_path
-from flagcore.model.fields import Fields, Report, as_mapping, is_list
+from flagcore.model.fields import Fields, Keys, Report, as_mapping, is_list
 from flagcore.model.flagset import Flag, Scalar, Segment
 from flagcore.model.problems import DocumentPath, Finding
 
 __all__ = ["DOCUMENT_KEYS", "SCHEMA", "SEGMENT_KEYS", "Built", "ReadValues", "build_document"]
 
 SCHEMA = "flagcore/v1"
-DOCUMENT_KEYS = ("schema", "attributes", "segments", "flags")
-SEGMENT_KEYS = ("when", "attribute", "values", "values_file", "description")
+DOCUMENT_KEYS: Keys = dict.fromkeys(("schema", "attributes", "segments", "flags"))
+SEGMENT_KEYS: Keys = dict.fromkeys(("when", "attribute", "values", "values_file", "description"))
 
 ReadValues = Callable[[str, DocumentPath], "tuple[str, ...] | Finding"]
 """Reads a values file named in a document; a finding says why it cannot be read."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from flagcore.model.build_rule import build_rule, build_split
-from flagcore.model.fields import Fields, Report, as_mapping, is_number
+from flagcore.model.fields import Fields, Keys, Report, as_mapping, is_number
 from flagcore.model.flagset import TARGETING_KEY, Flag, Requirement, Rule, Scalar, Scenario, Split
 from flagcore.model.operators import INT64_MAX
 from flagcore.model.problems import DocumentPath
@@ -15,27 +15,32 @@ from flagcore.terms import FlagType, Purpose
 
 __all__ = ["FLAG_KEYS", "REQUIREMENT_KEYS", "SCENARIO_KEYS", "build_flag"]
 
-FLAG_KEYS = (
-    "type",
-    "description",
-    "owner",
-    "tags",
-    "expires",
-    "links",
-    "purpose",
-    "metadata",
-    "enabled",
-    "variants",
-    "off_variant",
-    "default",
-    "bucket_by",
-    "salt",
-    "requires",
-    "rules",
-    "tests",
+FLAG_KEYS: Keys = dict.fromkeys(
+    (
+        "type",
+        "description",
+        "owner",
+        "tags",
+        "expires",
+        "links",
+        "purpose",
+        "metadata",
+        "enabled",
+        "variants",
+        "off_variant",
+        "default",
+        "bucket_by",
+        "salt",
+        "requires",
+        "rules",
+        "tests",
+    )
 )
-REQUIREMENT_KEYS = ("flag", "is", "otherwise")
-SCENARIO_KEYS = ("given", "at", "expect", "rule", "reason", "population", "by", "tolerance")
+REQUIREMENT_KEYS: Keys = dict.fromkeys(("flag", "is", "otherwise"))
+SCENARIO_KEYS: Keys = dict.fromkeys(("given", "at", "expect", "rule", "reason", "population", "by", "tolerance"))
+_TYPES = {kind.value: kind for kind in FlagType}
+_TYPE_HINT = "the types are " + ", ".join(_TYPES)
+_PURPOSES = {purpose.value: purpose for purpose in Purpose}
 _TYPE_SYNONYMS = {
     "bool": "boolean",
     "str": "string",
@@ -87,16 +92,13 @@ def build_flag(report: Report, key: str, data: object, path: DocumentPath) -> tu
 
 
 def _type(fields: Fields) -> FlagType | None:
-    if not fields.require("type", "the types are " + ", ".join(FlagType)):
+    if not fields.require("type", _TYPE_HINT):
         return None
     text = fields.text("type")
-    if text is None:
-        return None
-    if text in FlagType.__members__.values():
-        return FlagType(text)
+    if text is None or text in _TYPES:
+        return None if text is None else _TYPES[text]
     meant = _TYPE_SYNONYMS.get(text.lower())
-    otherwise = "the types are " + ", ".join(FlagType)
-    hint = f'did you mean "{meant}"?' if meant else fields.report.suggester.hint(text, tuple(FlagType), otherwise)
+    hint = f'did you mean "{meant}"?' if meant else fields.report.suggester.hint(text, tuple(FlagType), _TYPE_HINT)
     fields.report.add("bad-value", f"{text[:64]!r} is not a flag type", fields.at("type"), hint)
     return None
 
@@ -105,8 +107,8 @@ def _purpose(fields: Fields) -> Purpose:
     text = fields.text("purpose")
     if text is None:
         return Purpose.RELEASE
-    if text in Purpose.__members__.values():
-        return Purpose(text)
+    if text in _PURPOSES:
+        return _PURPOSES[text]
     hint = fields.report.suggester.hint(text, tuple(Purpose), "the purposes are " + ", ".join(Purpose))
     fields.report.add("bad-value", f"{text[:64]!r} is not a purpose", fields.at("purpose"), hint)
     return Purpose.RELEASE
@@ -133,8 +135,8 @@ def _default(fields: Fields, variants: Mapping[str, object]) -> str | Split:
 
 def _variant_hint(data: object, variants: Mapping[str, object]) -> str | None:
     """Return a hint for a value that stands where a variant's name is expected."""
-    for name, value in variants.items():
-        if type(value) is type(data) and value == data and not isinstance(data, str):
+    for name, value in () if data is None or isinstance(data, str) else variants.items():
+        if type(value) is type(data) and value == data:
             return f'variants are named: write "{name}"'
     return None
 

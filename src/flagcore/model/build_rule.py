@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from flagcore.model.fields import Fields, Report, as_mapping, is_number
+from flagcore.model.fields import Fields, Keys, Report, as_mapping, is_number
 from flagcore.model.flagset import RampStep, Rule, Split
 from flagcore.model.problems import DocumentPath
 
 __all__ = ["RAMP_KEYS", "RULE_KEYS", "build_rule", "build_split"]
 
-RULE_KEYS = ("id", "when", "between", "serve", "split", "percent", "base", "ramp", "bucket_by", "salt", "description")
-RAMP_KEYS = ("at", "percent")
+RULE_KEYS: Keys = dict.fromkeys(
+    ("id", "when", "between", "serve", "split", "percent", "base", "ramp", "bucket_by", "salt", "description")
+)
+RAMP_KEYS: Keys = dict.fromkeys(("at", "percent"))
 _PERCENT_HINT = "write the number without %"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Literal, cast
 
@@ -15,7 +15,7 @@ from flagcore.model.operators import is_text
 from flagcore.model.problems import DocumentPath, Finding
 from flagcore.model.reading import Places, UnreadableError, place_of, wanted_paths
 
-__all__ = ["Document", "Format", "format_of", "open_document"]
+__all__ = ["Document", "Format", "format_of", "open_document", "read_bytes"]
 
 Format = Literal["yaml", "json", "toml"]
 _READERS = {name: f"flagcore.model.read_{name}" for name in ("yaml", "json", "toml")}
@@ -23,9 +23,9 @@ _SUFFIXES: dict[str, Format] = {".yaml": "yaml", ".yml": "yaml", ".json": "json"
 SUFFIX_HINT = "flag files end in .yaml, .yml, .json or .toml"
 
 
-def format_of(file: Path) -> Format | None:
+def format_of(file: str) -> Format | None:
     """Return the format that the file's name tells."""
-    return _SUFFIXES.get(file.suffix.lower())
+    return _SUFFIXES.get(os.path.splitext(file)[1].lower())
 
 
 def _reader(name: str) -> ModuleType:
@@ -36,7 +36,7 @@ def _reader(name: str) -> ModuleType:
 class Document:
     """One text of flags: its data, what was wrong with the text, and where things stand in it."""
 
-    def __init__(self, name: str | None, format_name: Format | None, file: Path | None) -> None:
+    def __init__(self, name: str | None, format_name: Format | None, file: str | None) -> None:
         self.name = name
         self.format = format_name
         self.file = file  # values files are looked up beside it
@@ -120,15 +120,21 @@ def _value_at(data: object, path: DocumentPath) -> object:
     return data
 
 
-def open_document(file: Path, limits: Limits) -> Document:
+def read_bytes(file: str) -> bytes:
+    """Return the content of a file."""
+    with open(file, "rb") as opened:
+        return opened.read()
+
+
+def open_document(file: str, limits: Limits) -> Document:
     """Return the document of a file, read as far as it can be."""
-    document = Document(str(file), format_of(file), file)
+    document = Document(file, format_of(file), file)
     if document.format is None:
-        document.fail("unknown-format", f"{file.name!r} is no flag file", SUFFIX_HINT)
+        document.fail("unknown-format", f"{os.path.basename(file)!r} is no flag file", SUFFIX_HINT)
         return document
     try:
-        size = file.stat().st_size
-        content = file.read_bytes() if size <= limits.document_bytes else None
+        size = os.stat(file).st_size
+        content = read_bytes(file) if size <= limits.document_bytes else None
     except OSError as error:
         document.fail("unreadable-file", f"the file cannot be read: {error.strerror}")
         return document

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from flagcore.model.expression_tokens import END, KEYWORDS, Token, is_plain_name, tokenize, unescape
+from flagcore.model.expression_tokens import END, KEYWORDS, STRANGE, Token, refuse, tokenize, unescape
 from flagcore.model.normal import MAX_DEPTH, depth
 from flagcore.model.operators import INT64_MAX, INT64_MIN, PREFIXES, is_text, test_faults
 from flagcore.model.problems import ExpressionError, Fault, nearest
@@ -56,7 +56,7 @@ def parse_expression(text: str) -> Expression:
         raise ExpressionError([*faults, *error.faults], text) from None
     if faults:
         raise ExpressionError(faults, text)
-    if depth(tree) > MAX_DEPTH:
+    if parser.at > MAX_DEPTH and depth(tree) > MAX_DEPTH:  # each level takes a token
         raise ExpressionError([_too_deep(0)], text)
     return tree
 
@@ -78,26 +78,39 @@ def _too_deep(offset: int) -> Fault:
     return Fault(code="too-deep", message=f"the condition is nested deeper than {MAX_DEPTH}", offset=offset)
 
 
+_START = Token("start", "", 0)
+
+
 class _Parser:
     def __init__(self, text: str, faults: list[Fault]) -> None:
         self.text = text
         self.tokens = tokenize(text)
-        self.next: Token = next(self.tokens)
+        self.at = -1  # of ``next``
+        self.next = _START
+        self.advance()
         self.nesting = 0
         self.faults = faults  # what is refused without ending the reading
 
     # -- tokens --
 
+    def advance(self) -> None:
+        """Make the token behind ``next`` the next one; the end is followed by itself."""
+        if self.next.kind != END:
+            self.at += 1
+            self.next = self.tokens[self.at]
+            if self.next.kind == STRANGE:
+                refuse(self.text, self.next.offset)
+
     def take(self) -> Token:
         token = self.next
-        self.next = next(self.tokens)
+        self.advance()
         return token
 
     def accept(self, text: str) -> bool:
-        """Take the next token when it is this word or mark of the grammar."""
-        if self.next.text != text or self.next.kind not in ("name", "mark"):
+        """Take the next token when it is this word or mark of the grammar; strings and quoted names never are."""
+        if self.next.text != text:
             return False
-        self.take()
+        self.advance()
         return True
 
     def expect(self, mark: str, after: str) -> None:
@@ -142,23 +155,31 @@ class _Parser:
         return part
 
     def primary(self) -> Expression:
-        if self.accept("("):
-            self.enter()
-            tree = self.expression()
-            if not self.accept(")"):
-                self.refuse_rest("`)` is expected")
-            self.nesting -= 1
-            return tree
-        if self.accept("segment"):
+        word = self.next.text
+        if word == "(":
+            return self.group()
+        if word == "segment":
+            self.advance()
             return InSegment(self.segment_name())
-        if self.accept("has"):
+        if word == "has":
+            self.advance()
             self.expect("(", "`has`")
             path = self.path()
             self.expect(")", "the path")
             return Has(path)
-        if self.next.kind == "name" and self.next.text in ("true", "false"):
-            return Constant(self.take().text == "true")
+        if word in ("true", "false"):
+            self.advance()
+            return Constant(word == "true")
         return self.test()
+
+    def group(self) -> Expression:
+        self.advance()
+        self.enter()
+        tree = self.expression()
+        if not self.accept(")"):
+            self.refuse_rest("`)` is expected")
+        self.nesting -= 1
+        return tree
 
     def segment_name(self) -> str:
         self.expect("(", "`segment`")
@@ -183,7 +204,7 @@ class _Parser:
             return name
         if token.kind != "name":
             self.fail("an attribute is expected" + _found(token), _attribute_hint(token))
-        if not is_plain_name(token.text):
+        if token.text in KEYWORDS:
             self.fail(
                 f"`{token.text}` is a word of the language", "put it into backquotes to mean an attribute of that name"
             )

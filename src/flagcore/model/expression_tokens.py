@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import repeat
-from typing import NamedTuple
+from typing import NoReturn
+
+import msgspec
 
 from flagcore.model.problems import ExpressionError, Fault
 
-__all__ = ["END", "KEYWORDS", "Token", "is_plain_name", "tokenize", "unescape"]
+__all__ = ["END", "KEYWORDS", "STRANGE", "Token", "is_plain_name", "refuse", "tokenize", "unescape"]
 
 KEYWORDS = frozenset(
     {"and", "or", "not", "segment", "has", "true", "false", "in", "contains", "starts_with", "ends_with", "matches"}
 )
-END = "end"
+END, STRANGE = "end", "strange"
 
 _TOKEN = re.compile(
-    r"""(?P<blank>[ \t\r\n]+|\#[^\n]*)
-    |(?P<name>[A-Za-z_][A-Za-z0-9_-]*)
-    |(?P<quoted>`[^`]*(?:``[^`]*)*`)
-    |(?P<string>"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"|'[^'\\\n]*(?:\\[^\n][^'\\\n]*)*')
-    |(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
+    r"""(?:[ \t\r\n]++|\#[^\n]*+)*+(?:
+    (?P<name>[A-Za-z_][A-Za-z0-9_-]*+)
+    |(?P<string>"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"|'[^'\\\n]*+(?:\\[^\n][^'\\\n]*+)*+')
     |(?P<operator>==|!=|<=|>=|<|>)
-    |(?P<mark>[()\[\],.])""",
-    re.VERBOSE,
+    |(?P<mark>[()\[\],.])
+    |(?P<number>(?>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_]))
+    |(?P<quoted>`[^`]*(?:``[^`]*)*`)
+    |(?P<end>\Z)
+    |(?P<strange>.+))""",
+    re.VERBOSE | re.DOTALL,
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ESCAPE = re.compile(r"\\(?:u\{([^}]*)\}?|(.))", re.DOTALL)
 _ESCAPED = {"\\": "\\", '"': '"', "'": "'", "n": "\n", "t": "\t"}
 _HEX = re.compile(r"[0-9A-Fa-f]{1,6}")
-_NAME_CHARACTER = re.compile(r"[A-Za-z0-9_]")
+_NUMBER_START = re.compile(r"-?[0-9]")
 _MEANT = {"&&": "and", "&": "and", "||": "or", "|": "or", "!": "not", "=": "==", "=~": "matches", "<>": "!="}
-_STRANGE = re.compile(r"&&?|\|\|?|=~|=|!|[^\s]")
+_SIGNS = re.compile(r"&&?|\|\|?|=~|=|!|[^\s]")
 
 
-class Token(NamedTuple):
-    """``kind`` is name, quoted, string, number, operator, mark or end; ``offset`` counts code points."""
+class Token(msgspec.Struct, gc=False):
+    """``kind`` is name, quoted, string, number, operator, mark, end or strange; ``offset`` counts code points."""
 
     kind: str
     text: str
@@ -48,33 +50,23 @@ def is_plain_name(name: str) -> bool:
     return name not in KEYWORDS and _PLAIN_NAME.fullmatch(name) is not None
 
 
-def tokenize(text: str) -> Iterator[Token]:
-    """Yield the tokens, then end tokens without end.
+def tokenize(text: str) -> list[Token]:
+    """Return the tokens, an end token last; from where none can be read, the rest is one that is strange."""
+    return [
+        Token(match.lastgroup or "", match[match.lastgroup or 0], match.start(match.lastindex or 0))
+        for match in _TOKEN.finditer(text)
+    ]
+
+
+def refuse(text: str, offset: int) -> NoReturn:
+    """Say why no token can be read here.
 
     Raises:
-        ExpressionError: at the first place where no token can be read.
+        ExpressionError: always.
     """
-    at = 0
-    for match in _TOKEN.finditer(text):
-        if match.start() != at:
-            break
-        kind, at = match.lastgroup, match.end()
-        if kind == "blank":
-            continue
-        if kind == "number" and _NAME_CHARACTER.match(text, at):
-            _refuse_number(text, match.start())
-        yield Token(kind or END, match[0], match.start())
-    if at < len(text):
-        _refuse(text, at)
-    yield from repeat(Token(END, "", len(text)))
-
-
-def _refuse_number(text: str, offset: int) -> None:
-    raise _syntax(text, "a number ends in a letter", offset, "texts stand in quotes, names begin with a letter")
-
-
-def _refuse(text: str, offset: int) -> None:
     character = text[offset]
+    if _NUMBER_START.match(text, offset):
+        raise _syntax(text, "a number ends in a letter", offset, "texts stand in quotes, names begin with a letter")
     if character in "\"'":
         raise _syntax(
             text,
@@ -86,8 +78,8 @@ def _refuse(text: str, offset: int) -> None:
         raise _syntax(text, "this name in backquotes is never closed", offset)
     if character in "“”„‘’«»":
         raise _syntax(text, f"{character!r} is not a quotation mark here", offset, "write \" or '")
-    strange = _STRANGE.match(text, offset)
-    word = strange[0] if strange else character
+    signs = _SIGNS.match(text, offset)
+    word = signs[0] if signs else character
     meant = _MEANT.get(word)
     raise _syntax(text, f"{word!r} is not part of the language", offset, f"did you mean `{meant}`?" if meant else None)
 

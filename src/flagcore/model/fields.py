@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from flagcore.model.expression import parse_expression, parse_path
-from flagcore.model.expression_json import from_structured
 from flagcore.model.flagset import Condition
 from flagcore.model.operators import is_text
 from flagcore.model.problems import DocumentPath, ExpressionError, Finding, Suggester
 from flagcore.model.tree import Expression, Has, Path
 
-__all__ = ["UNREADABLE", "Fields", "Report", "TooManyProblemsError", "kind_of"]
+__all__ = ["UNREADABLE", "Fields", "Keys", "Report", "TooManyProblemsError", "kind_of"]
 
 T = TypeVar("T")
+Keys = dict[str, None]
+"""The keys that a mapping may have, in the order in which hints list them; a set that keeps its order."""
+
 UNREADABLE: Expression = Has(("condition that cannot be read",))
 """Stands for a condition with faults, so that the rest of its rule can be checked."""
 
@@ -37,6 +39,12 @@ def kind_of(data: object) -> str:
 def is_list(data: object) -> bool:
     """True for lists and tuples."""
     return isinstance(data, (list, tuple))
+
+
+def _structured(data: object) -> Expression:
+    from flagcore.model.expression_json import from_structured
+
+    return from_structured(data)
 
 
 class TooManyProblemsError(Exception):
@@ -80,7 +88,7 @@ class Report:
         if text is not None and text in self._conditions:
             return Condition(self._conditions[text], text)
         try:
-            tree = from_structured(data) if text is None else parse_expression(text)
+            tree = _structured(data) if text is None else parse_expression(text)
         except ExpressionError as error:
             self._expression_faults(error, path)
             return Condition(UNREADABLE, text)
@@ -127,16 +135,14 @@ class Report:
 class Fields:
     """One mapping of the document. Getters return None for what is absent or wrong; what is wrong is noted."""
 
-    def __init__(self, report: Report, data: Mapping[str, object], path: DocumentPath, known: Collection[str]) -> None:
+    def __init__(self, report: Report, data: Mapping[str, object], path: DocumentPath, known: Keys) -> None:
         self.report, self.data, self.path = report, data, path
-        for key in data:
-            if key not in known:
-                self._unknown(key, known)
+        if not data.keys() <= known.keys():
+            for key in data:
+                if key not in known:
+                    self._unknown(key, known)
 
-    def _unknown(self, key: object, known: Collection[str]) -> None:
-        if not isinstance(key, str):
-            self.report.add("bad-key", f"a key is a text, not {kind_of(key)}", self.path)
-            return
+    def _unknown(self, key: str, known: Keys) -> None:
         hint = self.report.suggester.hint(key, known, "the keys are " + ", ".join(known))
         self.report.add("unknown-key", f"the key {key[:64]!r} is not known here", (*self.path, key), hint, at_key=True)
 
@@ -158,7 +164,7 @@ class Fields:
             if is_text(data):
                 return data
             self.report.add("bad-text", "the text holds half of a surrogate pair", self.at(key))
-        elif key in self.data:
+        elif data is not None or key in self.data:
             self.report.wrong_type("a text", data, self.at(key), hint or text_hint(data))
         return None
 
@@ -175,16 +181,18 @@ class Fields:
         data = self.data.get(key)
         if is_number(data):
             return cast("int | float", data)
-        if key in self.data:
+        if data is not None or key in self.data:
             self.report.wrong_type("a number", data, self.at(key), hint)
         return None
 
     def attribute(self, key: str) -> Path | None:
         """Return the attribute path under the key."""
         data = self.data.get(key)
-        if key in self.data and not isinstance(data, str):
+        if isinstance(data, str):
+            return self.report.attribute_path(data, self.at(key))
+        if key in self.data:
             self.report.wrong_type("an attribute path", data, self.at(key), text_hint(data))
-        return self.report.attribute_path(data, self.at(key)) if isinstance(data, str) else None
+        return None
 
     def mapping(self, key: str) -> Mapping[str, object] | None:
         """Return the mapping with text keys under the key."""
@@ -194,11 +202,11 @@ class Fields:
         """Read each element of a list; those that cannot be read are left out."""
         data = self.data.get(key)
         if not is_list(data):
-            if key in self.data:
+            if data is not None or key in self.data:
                 self.report.wrong_type("a list", data, self.at(key))
             return None
-        found = (read(item, (*self.path, key, index)) for index, item in enumerate(cast("Sequence[object]", data)))
-        return tuple(item for item in found if item is not None)
+        found = [read(item, (*self.path, key, index)) for index, item in enumerate(cast("Sequence[object]", data))]
+        return tuple([item for item in found if item is not None])
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of texts under the key; nothing when it is absent."""
@@ -213,7 +221,7 @@ class Fields:
 
 def as_mapping(report: Report, data: object, path: DocumentPath) -> Mapping[str, object] | None:
     """Return the data when it is a mapping with text keys, else None with the fault noted."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, (dict, Mapping)):  # dict first: asking for the abstract type takes longer
         report.wrong_type("a mapping", data, path)
         return None
     for key in data:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from flagcore.errors import FlagSetError, Problem
 from flagcore.model.documents import SUFFIX_HINT, format_of
@@ -17,12 +16,12 @@ _SETTINGS = frozenset({"flagcore.toml", "pyproject.toml"})  # settings, should t
 def flag_files(path: str | os.PathLike[str]) -> list[str]:
     """Return the flag files that ``load`` would read, in its order; values files are not among them. Nothing: there are none."""
     try:
-        return [str(file) for file in list_files(Path(path))]
+        return list_files(os.fspath(path))
     except FlagSetError:
         return []
 
 
-def list_files(root: Path) -> list[Path]:
+def list_files(root: str) -> list[str]:
     """Return the file itself, or the flag files below the folder sorted by the parts of their paths.
 
     Names that begin with a dot are left out; links to files are followed, links to folders are not.
@@ -30,9 +29,9 @@ def list_files(root: Path) -> list[Path]:
     Raises:
         FlagSetError: nothing there, or a folder that cannot be read.
     """
-    if not root.is_dir():
-        if not root.exists():
-            raise FlagSetError([_problem("unreadable-file", f"{str(root)!r} does not exist", root)])
+    if not os.path.isdir(root):
+        if not os.path.exists(root):
+            raise FlagSetError([_problem("unreadable-file", f"{root!r} does not exist", root)])
         return [root]
     failures: list[OSError] = []
     found = [file for file in _below(root, failures) if format_of(file) is not None]
@@ -44,17 +43,17 @@ def list_files(root: Path) -> list[Path]:
             ]
         )
     if not found:
-        raise FlagSetError([_problem("no-files", f"there are no flag files in {str(root)!r}", root, SUFFIX_HINT)])
-    return sorted(found, key=lambda file: file.relative_to(root).parts)
+        raise FlagSetError([_problem("no-files", f"there are no flag files in {root!r}", root, SUFFIX_HINT)])
+    return sorted(found, key=lambda file: os.path.relpath(file, root).split(os.sep))
 
 
-def _below(root: Path, failures: list[OSError]) -> Iterator[Path]:
+def _below(root: str, failures: list[OSError]) -> Iterator[str]:
     for folder, folders, names in os.walk(root, onerror=failures.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and name not in _SETTINGS:
-                yield Path(folder) / name
+                yield os.path.join(folder, name)
 
 
-def _problem(code: str, message: str, file: str | Path, hint: str | None = None) -> Problem:
-    return Problem(code=code, message=message, file=str(file), hint=hint)
+def _problem(code: str, message: str, file: str, hint: str | None = None) -> Problem:
+    return Problem(code=code, message=message, file=file, hint=hint)

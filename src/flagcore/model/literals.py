@@ -5,7 +5,6 @@ The same functions read an attribute's text during an evaluation by the twin: No
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from functools import lru_cache
 
@@ -114,6 +113,8 @@ def _days_since_epoch(year: int, month: int, day: int) -> int:
 
 def parse_address(text: str) -> tuple[int, int] | None:
     """Return ``(family, number)`` of an IP address, or None; a v4-mapped address is its v4 address."""
+    import ipaddress  # 1 ms that only networks and addresses should cost
+
     try:
         if ":" in text:
             number = int(ipaddress.IPv6Address(text)) if "%" not in text and "/" not in text else None
@@ -139,6 +140,8 @@ def network_fault(text: str) -> tuple[str, str | None] | None:
         return f"{text!r} is not an IP network", 'such as cidr"10.0.0.0/8", cidr"2001:db8::/32" or a single address'
     if not host_bits:
         return None
+    import ipaddress
+
     length = text.partition("/")[2]
     address = ipaddress.IPv4Address(network.first) if network.family == 4 else ipaddress.IPv6Address(network.first)
     if ":" in text and network.family == 4:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -44,9 +43,9 @@ def load(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Loade
         FlagSetError: with every problem of every file.
     """
     limits = limits or DEFAULT_LIMITS
-    root = Path(path)
+    root = os.fspath(path)
     documents = [open_document(file, limits) for file in list_files(root)]
-    return _assemble(documents, ValuesFiles(root if root.is_dir() else root.parent, limits), limits)
+    return _assemble(documents, ValuesFiles(root if os.path.isdir(root) else os.path.dirname(root), limits), limits)
 
 
 def loads(
@@ -63,10 +62,9 @@ def loads(
         FlagSetError: with every problem.
     """
     limits = limits or DEFAULT_LIMITS
-    base = Path(base_dir) if base_dir is not None else None
-    document = Document(name, format, base / "document" if base is not None else None)
+    document = Document(name, format, _inside(base_dir))
     document.decode(text, limits)
-    return _assemble([document], ValuesFiles(base, limits), limits)
+    return _assemble([document], ValuesFiles(base_dir, limits), limits)
 
 
 def build_flag_set(
@@ -78,10 +76,14 @@ def build_flag_set(
         FlagSetError: with every problem; they have paths but no lines.
     """
     limits = limits or DEFAULT_LIMITS
-    base = Path(base_dir) if base_dir is not None else None
-    source = Document(None, None, base / "document" if base is not None else None)
+    source = Document(None, None, _inside(base_dir))
     source.data = document
-    return _assemble([source], ValuesFiles(base, limits), limits)
+    return _assemble([source], ValuesFiles(base_dir, limits), limits)
+
+
+def _inside(base_dir: str | os.PathLike[str] | None) -> str | None:
+    """Return the place of a document that is no file, in the folder beside which values files are looked up."""
+    return None if base_dir is None else os.path.join(base_dir, "document")
 
 
 def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) -> Loaded:
@@ -102,7 +104,7 @@ def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) ->
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise FlagSetError(problems)
     files = tuple(document.name for document in documents if document.format and document.name)
-    return Loaded(flag_set=flag_set, problems=tuple(problems), files=(*files, *map(str, values.files)))
+    return Loaded(flag_set=flag_set, problems=tuple(problems), files=(*files, *values.files))
 
 
 class _Whole:

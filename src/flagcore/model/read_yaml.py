@@ -7,7 +7,7 @@ schema are refused; a key defined twice is a finding that names both places.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flagcore.model.limits import Limits
@@ -28,6 +28,7 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _NUMBER_START = frozenset("+-.0123456789")
+_UNKNOWN = object()
 _MAX_DIGITS = 4000  # int() of longer texts takes quadratic time
 _HINTS = {  # a part of PyYAML's message -> what to do
     "cannot start any token": "a text that begins with this character needs quotes",
@@ -45,27 +46,29 @@ def read(text: str, limits: Limits) -> Reading:
         UnreadableError: not well formed, too deep, too many aliases, a tag that is not in the core schema, no PyYAML.
     """
     builder = _Builder(limits)
-    for event, kind in _events(text):
-        builder.step(event, kind)
+    _follow(text, builder.steps)
     if builder.documents == 0:
         raise UnreadableError(Finding(code="empty-document", message="the document is empty", line=1, column=1))
-    return Reading(builder.root, builder.findings)
+    return Reading(builder.top.items[0], builder.findings)
 
 
 def locate(text: str, wanted: set[DocumentPath]) -> Places:
     """Return the places of the wanted paths in a document that ``read`` has accepted."""
     locator = _Locator(wanted)
-    for event, kind in _events(text):
-        locator.step(event, kind)
+    _follow(text, locator.steps)
     return locator.places
 
 
-def _events(text: str) -> Iterator[tuple[Any, str]]:
+def _follow(text: str, steps: Mapping[str, Callable[[Any], object]]) -> None:
+    """Hand each event of the text to the step of its kind. PyYAML needs 0.7 us an event to make its objects."""
     yaml = _yaml()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    step_of = {getattr(yaml, kind): step for kind, step in steps.items()}.get
     try:
-        for event in yaml.parse(text, Loader=loader):
-            yield event, type(event).__name__
+        for event in iter(loader(text).get_event, None):
+            step = step_of(type(event))
+            if step is not None:
+                step(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
@@ -116,15 +119,14 @@ def _unreadable(
 class _Open:
     """A mapping or list whose end has not come."""
 
-    __slots__ = ("anchor", "first_node", "items", "key", "keys", "path_part")
+    __slots__ = ("anchor", "items", "key", "keys", "nodes_before")
 
-    def __init__(self, is_mapping: bool, anchor: str | None, first_node: int) -> None:
-        self.items: Any = {} if is_mapping else []
-        self.keys: dict[str, Any] | None = {} if is_mapping else None  # key -> mark, for keys defined twice
+    def __init__(self, items: Any, anchor: str | None, nodes_before: int) -> None:
+        self.items = items
+        self.keys: dict[str, Any] | None = {} if items == {} else None  # key -> mark, for keys defined twice
         self.key: str | None = None
         self.anchor = anchor
-        self.first_node = first_node
-        self.path_part: str | int | None = None
+        self.nodes_before = nodes_before
 
 
 class _Builder:
@@ -132,27 +134,23 @@ class _Builder:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.root: object = None
+        self.top = _Open([], None, 0)  # what is read last stands inside; the document itself inside a list
         self.documents = 0
         self.findings: list[Finding] = []
-        self.stack: list[_Open] = []
+        self.stack: list[_Open] = []  # what is open around it
         self.anchors: dict[str, tuple[object, int]] = {}  # anchor -> value, nodes in it
         self.nodes = 0  # so far, aliases counted as often as they are used
         self.alias_nodes = 0
+        self.plain_values: dict[str, object] = {}  # the same few words come again and again
         self.steps = {
             "ScalarEvent": self.scalar,
-            "MappingStartEvent": self.start,
-            "SequenceStartEvent": self.start,
+            "MappingStartEvent": self.start_mapping,
+            "SequenceStartEvent": self.start_list,
             "MappingEndEvent": self.end,
             "SequenceEndEvent": self.end,
             "AliasEvent": self.alias,
             "DocumentStartEvent": self.document,
         }
-
-    def step(self, event: Any, kind: str) -> None:
-        handler = self.steps.get(kind)
-        if handler is not None:
-            handler(event)
 
     def document(self, event: Any) -> None:
         self.documents += 1
@@ -163,18 +161,23 @@ class _Builder:
 
     def scalar(self, event: Any) -> None:
         self.nodes += 1
-        value = self.resolve(event)
+        if event.tag is None:
+            value: object = event.value
+            if event.implicit[0]:  # not in quotes
+                value = self.plain_values.get(event.value, _UNKNOWN)
+                if value is _UNKNOWN:
+                    value = self.plain_values[event.value] = self.plain(event.value, event)
+        else:
+            value = self.tagged(event)
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1)
         self.add(value, event)
 
-    def resolve(self, event: Any) -> object:
-        tag = event.tag
+    def tagged(self, event: Any) -> object:
+        tag: str = event.tag
         text: str = event.value
-        if tag is None or tag == "!":
-            return self.plain(text, event) if tag is None and event.implicit[0] else text
         kind = tag.removeprefix(_CORE)
-        if kind == "str":
+        if tag == "!" or kind == "str":
             return text
         value = self.plain(text, event)
         if {"int": int, "float": float, "bool": bool, "null": type(None)}.get(kind) is type(value):
@@ -204,25 +207,32 @@ class _Builder:
             raise _unreadable("bad-number", f"a number of {len(text):,} digits", event.start_mark)
         return True
 
-    def start(self, event: Any) -> None:
+    def start_mapping(self, event: Any) -> None:
+        self.start(event, _Open({}, event.anchor, self.nodes), "map")
+
+    def start_list(self, event: Any) -> None:
+        self.start(event, _Open([], event.anchor, self.nodes), "seq")
+
+    def start(self, event: Any, opened: _Open, kind: str) -> None:
         self.nodes += 1
-        is_mapping = type(event).__name__ == "MappingStartEvent"
-        if event.tag not in (None, "!", _CORE + ("map" if is_mapping else "seq")):
+        if event.tag is not None and event.tag not in ("!", _CORE + kind):
             raise _tag_refused(event.tag, None, event)
         if len(self.stack) >= self.limits.document_depth:
             raise _unreadable(
                 "too-deep", f"the document is nested deeper than {self.limits.document_depth}", event.start_mark
             )
-        if self.stack and self.stack[-1].keys is not None and self.stack[-1].key is None:
+        if self.top.keys is not None and self.top.key is None:
             raise _unreadable("bad-key", "a key is a text, not a mapping or list", event.start_mark)
         if event.anchor is not None:
             self.anchors.pop(event.anchor, None)
-        self.stack.append(_Open(is_mapping, event.anchor, self.nodes))
+        self.stack.append(self.top)
+        self.top = opened
 
     def end(self, event: Any) -> None:
-        closed = self.stack.pop()
+        closed = self.top
         if closed.anchor is not None:
-            self.anchors[closed.anchor] = (closed.items, self.nodes - closed.first_node + 1)
+            self.anchors[closed.anchor] = (closed.items, self.nodes - closed.nodes_before)
+        self.top = self.stack.pop()
         self.add(closed.items, event)
 
     def alias(self, event: Any) -> None:
@@ -239,25 +249,20 @@ class _Builder:
         self.add(value, event)
 
     def add(self, value: object, event: Any) -> None:
-        if not self.stack:
-            self.root = value
-            return
-        top = self.stack[-1]
+        top = self.top
         if top.keys is None:
             top.items.append(value)
         elif top.key is None:
-            top.key = self.as_key(value, event)
-            if top.key in top.keys:
-                self.twice(top.key, top.keys[top.key], event.start_mark)
-            else:
-                top.keys[top.key] = event.start_mark
+            top.key = key = value if isinstance(value, str) else self.as_key(value, event)
+            first = top.keys.setdefault(key, event.start_mark)
+            if first is not event.start_mark:
+                self.twice(key, first, event.start_mark)
         else:
             top.items.setdefault(top.key, value)
             top.key = None
 
     def as_key(self, value: object, event: Any) -> str:
-        if isinstance(value, str):
-            return value
+        """Return the text of what is no text, noted as a finding."""
         text = event.value if hasattr(event, "value") else str(value)
         self.note(
             Finding(
@@ -291,7 +296,7 @@ class _Builder:
 
     def path(self) -> DocumentPath:
         """The path of the innermost open mapping or list."""
-        return tuple(_part(open_one) for open_one in self.stack[:-1])
+        return tuple(_part(open_one) for open_one in self.stack[1:])
 
 
 def _part(open_one: _Open) -> str | int:
@@ -315,19 +320,25 @@ class _Locator:
         self.path: list[str | int | None] = []  # None: a mapping that waits for a key
         self.kinds: list[bool] = []  # is it a mapping
         self.key_mark: Any = None
+        self.steps = {
+            "ScalarEvent": self.value,
+            "AliasEvent": self.value,
+            "MappingStartEvent": self.start,
+            "SequenceStartEvent": self.start,
+            "MappingEndEvent": self.end,
+            "SequenceEndEvent": self.end,
+        }
 
-    def step(self, event: Any, kind: str) -> None:
-        if kind == "ScalarEvent" or kind == "AliasEvent":
-            self.value(event)
-        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
-            self.note(event)
-            is_mapping = kind == "MappingStartEvent"
-            self.kinds.append(is_mapping)
-            self.path.append(None if is_mapping else 0)
-        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            self.kinds.pop()
-            self.path.pop()
-            self.advance()
+    def start(self, event: Any) -> None:
+        self.note(event)
+        is_mapping = type(event).__name__ == "MappingStartEvent"
+        self.kinds.append(is_mapping)
+        self.path.append(None if is_mapping else 0)
+
+    def end(self, _event: Any) -> None:
+        self.kinds.pop()
+        self.path.pop()
+        self.advance()
 
     def value(self, event: Any) -> None:
         if self.kinds and self.kinds[-1] and self.path[-1] is None:

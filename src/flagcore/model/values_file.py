@@ -6,8 +6,10 @@ resolved: flag files come from many hands, and one must not be able to ship the 
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import stat
 
+from flagcore.model.documents import read_bytes
 from flagcore.model.limits import Limits
 from flagcore.model.problems import DocumentPath, Finding
 
@@ -17,12 +19,12 @@ __all__ = ["ValuesFiles", "read_lines"]
 class ValuesFiles:
     """Reads values files named by documents below ``root`` and remembers which were read."""
 
-    def __init__(self, root: Path | None, limits: Limits) -> None:
-        self._root = root.resolve() if root is not None else None
+    def __init__(self, root: str | os.PathLike[str] | None, limits: Limits) -> None:
+        self._root = os.path.realpath(root) if root is not None else None
         self._limits = limits
-        self.files: list[Path] = []
+        self.files: list[str] = []
 
-    def read(self, document: Path | None, name: str, path: DocumentPath) -> tuple[str, ...] | Finding:
+    def read(self, document: str | None, name: str, path: DocumentPath) -> tuple[str, ...] | Finding:
         """Return the values of the file that the document names, or the finding that stands for them."""
         if self._root is None or document is None:
             return Finding(
@@ -33,9 +35,9 @@ class ValuesFiles:
             )
         if not name or "\0" in name:
             return Finding(code="unreadable-file", message=f"{name!r} names no file", path=path)
-        file = document.parent / name
+        file = os.path.join(os.path.dirname(document), name)
         try:
-            if not file.resolve().is_relative_to(self._root) or Path(name).is_absolute():
+            if os.path.isabs(name) or not self._holds(file):
                 return Finding(
                     code="outside-folder",
                     message=f"the values file {name!r} lies outside the folder of the flags",
@@ -43,22 +45,26 @@ class ValuesFiles:
                     hint="name a file beside or below the flag files, by a relative path",
                 )
             self.files.append(file)
-            size = file.stat().st_size
-            if size > self._limits.document_bytes:
+            found = os.stat(file)
+            if found.st_size > self._limits.document_bytes:
                 return Finding(
                     code="too-large",
-                    message=f"{name!r} has {size:,} bytes, the limit is {self._limits.document_bytes:,}",
+                    message=f"{name!r} has {found.st_size:,} bytes, the limit is {self._limits.document_bytes:,}",
                     path=path,
                 )
-            if not file.is_file():
+            if not stat.S_ISREG(found.st_mode):
                 return Finding(code="unreadable-file", message=f"{name!r} is not a file", path=path)
-            content = file.read_bytes()
-        except (OSError, RuntimeError, ValueError) as error:
+            content = read_bytes(file)
+        except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "the path cannot be followed"
             return Finding(
                 code="unreadable-file", message=f"the values file {name!r} cannot be read: {reason}", path=path
             )
         return self._lines(name, content, path)
+
+    def _holds(self, file: str) -> bool:
+        """Return whether the file lies below the root, links resolved."""
+        return self._root is not None and os.path.commonpath((self._root, os.path.realpath(file))) == self._root
 
     def _lines(self, name: str, content: bytes, path: DocumentPath) -> tuple[str, ...] | Finding:
         try:

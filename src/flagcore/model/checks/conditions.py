@@ -14,7 +14,7 @@ from flagcore.model.scope import Scope
 from flagcore.model.tree import All, Any, Constant, Expression, Has, InSegment, Literal, Not, Test
 from flagcore.terms import Operator
 
-__all__ = ["check_conditions", "check_depths", "conditions_of", "constant_truth"]
+__all__ = ["check_conditions", "check_depths", "conditions_of", "constant_truth", "may_name_segments"]
 
 _NEEDLES = frozenset({Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH})
 _SHOWN_DUPLICATES = 5
@@ -29,6 +29,11 @@ def conditions_of(flag_set: FlagSet) -> Iterator[tuple[Condition, DocumentPath]]
         for index, rule in enumerate(flag.rules):
             if rule.when is not None:
                 yield rule.when, ("flags", key, "rules", index, "when")
+
+
+def may_name_segments(scope: Scope, condition: Condition) -> bool:
+    """False for most conditions that name no segment: a look at the text is cheaper than a walk through the tree."""
+    return not scope.is_parsed or condition.text is None or "segment" in condition.text
 
 
 def check_depths(scope: Scope) -> Iterator[Finding]:
@@ -75,7 +80,8 @@ def _suspicions(tree: Expression, path: DocumentPath) -> Iterator[Finding]:
         yield warning("dead-condition", "the condition is never true", path)
     for node in walk(tree):
         if isinstance(node, Test):
-            yield from _test_suspicions(node, path)
+            if node.operator in _NEEDLES or isinstance(node.constant, tuple):
+                yield from _test_suspicions(node, path)
         elif isinstance(node, All) and (clash := _clash(node)) is not None:
             yield warning(
                 "dead-condition", f"{clash} cannot have two values at once", path, "join the two tests by `or`"
@@ -145,7 +151,7 @@ def constant_truth(tree: Expression, level: int = 0) -> bool | None:
     if isinstance(tree, Not):
         truth = constant_truth(tree.part, level + 1)
         return None if truth is None else not truth
-    parts = [constant_truth(part, level + 1) for part in tree.parts]
+    parts = [None if isinstance(part, Test) else constant_truth(part, level + 1) for part in tree.parts]
     decisive = isinstance(tree, Any)
     if decisive in parts:
         return decisive

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from flagcore.model.checks.conditions import may_name_segments
 from flagcore.model.checks.finding import error
-from flagcore.model.normal import parts_of, walk
+from flagcore.model.normal import MAX_DEPTH, parts_of, walk
 from flagcore.model.problems import Finding
 from flagcore.model.scope import Scope
 from flagcore.model.tree import Expression, InSegment
@@ -54,6 +55,7 @@ def check_segment_cycles(scope: Scope) -> Iterator[Finding]:
 
 def _check_depth(scope: Scope, trees: dict[str, Expression], edges: dict[str, list[str]]) -> Iterator[Finding]:
     limit = scope.limits.depth
+    may_be_deep = limit < MAX_DEPTH or not scope.is_parsed
     depths: dict[str, int] = {}
     for name in _leaves_first(edges):
         if name in trees:
@@ -62,8 +64,10 @@ def _check_depth(scope: Scope, trees: dict[str, Expression], edges: dict[str, li
                 yield _too_deep(limit, ("segments", name, "when"))
     for key, flag in scope.flag_set.flags.items():
         for index, rule in enumerate(flag.rules):
-            tree = rule.when.tree if rule.when is not None else None
-            if tree is None or (isinstance(tree, InSegment) and depths.get(tree.name, 0) > limit):
+            if rule.when is None or not (may_be_deep or may_name_segments(scope, rule.when)):
+                continue
+            tree = rule.when.tree
+            if isinstance(tree, InSegment) and depths.get(tree.name, 0) > limit:
                 continue
             if depth_with_segments(tree, depths) > limit >= max((depths.get(n, 0) for n in _named(tree)), default=0):
                 yield _too_deep(limit, ("flags", key, "rules", index, "when"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import filterfalse
 
 from flagcore.model.checks.finding import FLAG_KEY, NAME, error, shown
 from flagcore.model.flagset import Flag
@@ -15,21 +16,22 @@ __all__ = ["check_flag_names", "check_set_names"]
 
 def check_set_names(scope: Scope) -> Iterator[Finding]:
     """Flag keys and segment names."""
-    for key in scope.flag_set.flags:
-        yield from _check_name("flag key", key, FLAG_KEY, ("flags", key))
-    for name in scope.flag_set.segments:
-        yield from _check_name("segment name", name, NAME, ("segments", name))
+    for key in filterfalse(FLAG_KEY.fullmatch, scope.flag_set.flags):
+        yield _bad_name("flag key", key, FLAG_KEY, ("flags", key))
+    for name in filterfalse(NAME.fullmatch, scope.flag_set.segments):
+        yield _bad_name("segment name", name, NAME, ("segments", name))
 
 
 def check_flag_names(flag: Flag) -> Iterator[Finding]:
     """Variants and rule ids of one flag."""
     base: DocumentPath = ("flags", flag.key)
-    for name in flag.variants:
-        yield from _check_name("variant name", name, NAME, (*base, "variants", name))
+    for name in filterfalse(NAME.fullmatch, flag.variants):
+        yield _bad_name("variant name", name, NAME, (*base, "variants", name))
     seen: dict[str, int] = {}
     for index, rule in enumerate(flag.rules):
         path = (*base, "rules", index, "id")
-        yield from _check_name("rule id", rule.id, NAME, path, at_key=False)
+        if NAME.fullmatch(rule.id) is None:
+            yield _bad_name("rule id", rule.id, NAME, path, at_key=False)
         if rule.id in seen:
             yield error(
                 "duplicate-id", f"the rule id {shown(rule.id)} is used twice, first by rules[{seen[rule.id]}]", path
@@ -38,10 +40,7 @@ def check_flag_names(flag: Flag) -> Iterator[Finding]:
             seen[rule.id] = index
 
 
-def _check_name(
-    what: str, name: str, pattern: re.Pattern[str], path: DocumentPath, *, at_key: bool = True
-) -> Iterator[Finding]:
-    if pattern.fullmatch(name) is None:
-        length = 255 if pattern is FLAG_KEY else 64
-        hint = f"1 to {length} of the characters A-Z a-z 0-9 . _ -, the first a letter or digit"
-        yield error("bad-name", f"{shown(name)} is not a {what}", path, hint, at_key=at_key)
+def _bad_name(what: str, name: str, pattern: re.Pattern[str], path: DocumentPath, *, at_key: bool = True) -> Finding:
+    length = 255 if pattern is FLAG_KEY else 64
+    hint = f"1 to {length} of the characters A-Z a-z 0-9 . _ -, the first a letter or digit"
+    return error("bad-name", f"{shown(name)} is not a {what}", path, hint, at_key=at_key)

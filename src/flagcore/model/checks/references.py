@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flagcore.model.checks.conditions import conditions_of
+from flagcore.model.checks.conditions import conditions_of, may_name_segments
 from flagcore.model.checks.finding import at_word, error, shown, unknown, unknown_variant
 from flagcore.model.checks.splits import check_split
 from flagcore.model.flagset import Flag, Requirement
@@ -20,13 +20,14 @@ def check_flag_references(scope: Scope, flag: Flag) -> Iterator[Finding]:
     """Variants named by ``default``, ``off_variant``, rules and requirements, and the flags required."""
     base: DocumentPath = ("flags", flag.key)
     if isinstance(flag.default, str):
-        yield from unknown_variant(flag, flag.default, (*base, "default"))
+        if flag.default not in flag.variants:
+            yield from unknown_variant(flag, flag.default, (*base, "default"))
     else:
         yield from check_split(flag.default, flag.variants, (*base, "default"))
-    if flag.off_variant is not None:
+    if flag.off_variant is not None and flag.off_variant not in flag.variants:
         yield from unknown_variant(flag, flag.off_variant, (*base, "off_variant"))
     for index, rule in enumerate(flag.rules):
-        if rule.serve is not None:
+        if rule.serve is not None and rule.serve not in flag.variants:
             yield from unknown_variant(flag, rule.serve, (*base, "rules", index, "serve"))
         if rule.split is not None:
             yield from check_split(rule.split, flag.variants, (*base, "rules", index, "split"))
@@ -53,6 +54,8 @@ def _check_requirement(scope: Scope, flag: Flag, requirement: Requirement, path:
 def check_segment_references(scope: Scope) -> Iterator[Finding]:
     """Segments named in conditions."""
     for condition, path in conditions_of(scope.flag_set):
+        if not may_name_segments(scope, condition):
+            continue
         for node in walk(condition.tree):
             if isinstance(node, InSegment) and node.name not in scope.segment_names:
                 message = f"there is no segment {shown(node.name)}"

@@ -26,7 +26,8 @@ def check_rules(flag: Flag) -> Iterator[Finding]:
     """Every rule of a flag, then the rules together."""
     for index, rule in enumerate(flag.rules):
         path: DocumentPath = ("flags", flag.key, "rules", index)
-        yield from _check_shape(rule, path)
+        if not _is_shaped(rule):
+            yield from _check_shape(rule, path)
         if rule.between is not None:
             yield from _check_between(rule.between, (*path, "between"))
         if rule.percent is not None:
@@ -38,6 +39,15 @@ def check_rules(flag: Flag) -> Iterator[Finding]:
     yield from _check_order(flag)
     yield from _check_gates(flag)
     yield from _check_unused(flag)
+
+
+def _is_shaped(rule: Rule) -> bool:
+    """True when ``_check_shape`` finds nothing: most rules."""
+    return (
+        (rule.serve is None) != (rule.split is None)
+        and (rule.percent is None or rule.ramp is None)
+        and rule.base in _BASES
+    )
 
 
 def _check_shape(rule: Rule, path: DocumentPath) -> Iterator[Finding]:
@@ -89,8 +99,11 @@ def _check_ramp(ramp: tuple[RampStep, ...], path: DocumentPath) -> Iterator[Find
 
 
 def _always_matches(rule: Rule) -> bool:
-    if rule.when is not None and constant_truth(rule.when.tree) is not True:
-        return False
+    return _is_open(rule) and (rule.when is None or constant_truth(rule.when.tree) is True)
+
+
+def _is_open(rule: Rule) -> bool:
+    """True when nothing but its condition can keep anybody out of the rule."""
     if rule.between is not None and rule.between != (None, None):
         return False
     gate_open = rule.ramp is None and (rule.percent is None or rule.percent >= 100)
@@ -99,14 +112,15 @@ def _always_matches(rule: Rule) -> bool:
 
 def _check_order(flag: Flag) -> Iterator[Finding]:
     """Rules after one that always matches, and rules with the condition of an earlier one that has no gate and no window."""
+    compared = sum(rule.when is not None for rule in flag.rules) > 1
     decided: dict[Expression, int] = {}
     for index, rule in enumerate(flag.rules):
         path = ("flags", flag.key, "rules", index)
-        tree = rule.when.tree if rule.when is not None else None
+        tree = rule.when.tree if compared and rule.when is not None else None
         if tree is not None and tree in decided:
             earlier = flag.rules[decided[tree]].id
             yield warning("shadowed-rule", f"the rule {shown(earlier)} before it has the same condition", path)
-        elif tree is not None and _always_matches(_without_condition(rule)):
+        elif tree is not None and _is_open(rule):
             decided[tree] = index
         if _always_matches(rule):
             for later in range(index + 1, len(flag.rules)):
@@ -115,14 +129,10 @@ def _check_order(flag: Flag) -> Iterator[Finding]:
             return
 
 
-def _without_condition(rule: Rule) -> Rule:
-    return Rule(
-        id=rule.id, between=rule.between, serve=rule.serve, split=rule.split, percent=rule.percent, ramp=rule.ramp
-    )
-
-
 def _check_gates(flag: Flag) -> Iterator[Finding]:
     """Warn of more than 64 gates that one context may have to pass; rules that pin one attribute to different texts exclude each other."""
+    if len(flag.rules) <= _MAX_GATES:
+        return
     gated = [
         rule for rule in flag.rules if rule.ramp is not None or (rule.percent is not None and 0 < rule.percent < 100)
     ]

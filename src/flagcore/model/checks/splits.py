@@ -25,6 +25,8 @@ def _exact(number: object) -> Fraction | None:
 
 def check_percent(percent: object, path: DocumentPath) -> Iterator[Finding]:
     """0 to 100 with at most four decimals."""
+    if type(percent) is int and 0 <= percent <= 100:
+        return
     exact = _exact(percent)
     if exact is None:
         yield error("wrong-type", f"a percent is a number, not {kind_of(percent)}", path)
