@@ -2,6 +2,6 @@
 
 import sys
 
-from flagcore.cli import main
+from flagcore.cli import command
 
-sys.exit(main())
+sys.exit(command())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -13,9 +14,10 @@ from typing import NoReturn
 
 from flagcore import __version__
 
-__all__ = ["FINDINGS", "FINE", "USAGE", "UsageError", "main"]
+__all__ = ["FINDINGS", "FINE", "USAGE", "UsageError", "command", "main"]
 
 FINE, FINDINGS, USAGE = 0, 1, 2
+UNSEARCHED = 1_000_000  # objects more than were freed
 INTERRUPTED, PIPE_CLOSED = 130, 141  # what shells report for SIGINT and SIGPIPE
 
 VERBS = {
@@ -63,6 +65,17 @@ class _Arguments(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"{self.prog} --help lists the options")
+
+
+def command() -> int:
+    """Carry out the command line of this process, which is about to end, and return its exit code.
+
+    A process so short is not searched for garbage, neither on its way nor at its end: that was a tenth of its time.
+    """
+    gc.set_threshold(UNSEARCHED)
+    code = main()
+    gc.freeze()
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

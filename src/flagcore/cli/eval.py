@@ -57,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         _show_table(results)
     else:
         _show(results[words.flag_key], opened)
+    sys.stdout.flush()
+    opened.keep()
     return FINDINGS if any(details.error_code for details in results.values()) else FINE
 
 

@@ -38,12 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     words = read_words(arguments)
     key, at = words.flag_key or "", read_time(arguments.at)
-    engine = start_engine(open_flags(find_path(words.path), key, cached=not arguments.no_cache), at)
+    opened = open_flags(find_path(words.path), key, cached=not arguments.no_cache)
+    engine = start_engine(opened, at)
     explanation = engine.explain(key, words.context, at)
     if arguments.json:
         write_json(explanation.to_dict())
     else:
         print(paint(str(explanation), Style(sys.stdout)))
+    sys.stdout.flush()
+    opened.keep()
     return FINDINGS if engine.evaluate(key, None, words.context, at).error_code else FINE
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,6 +73,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     snapshot: Snapshot
     keys: tuple[str, ...]  # of the whole set
+    keep: Callable[[], None] = lambda: None  # keeps for later calls what was compiled; for after the answer
 
     def nearest(self, flag_key: str) -> str | None:
         """Return the key that was meant, where one is near."""
@@ -105,12 +108,12 @@ def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -
     begun = time.time_ns()
     loaded = load_authored(path)
     snapshot = _compile(loaded.flag_set, flag_key)
-    opened = Opened(snapshot, tuple(loaded.flag_set.flags))
-    if cached:
-        from flagcore.cli.cache import remember
+    keys = tuple(loaded.flag_set.flags)
+    if not cached:
+        return Opened(snapshot, keys)
+    from flagcore.cli.cache import remember
 
-        remember(path, loaded.files, snapshot, opened.keys, begun)
-    return opened
+    return Opened(snapshot, keys, partial(remember, path, loaded.files, snapshot, keys, begun))
 
 
 def _compile(flag_set: FlagSet, flag_key: str | None) -> Snapshot:

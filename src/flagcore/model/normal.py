@@ -35,7 +35,8 @@ def walk(tree: Expression) -> Iterator[Expression]:
     while stack:
         node = stack.pop()
         yield node
-        stack.extend(reversed(parts_of(node)))
+        if not isinstance(node, Test):
+            stack.extend(reversed(parts_of(node)))
 
 
 def normal(tree: Expression) -> Expression:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flagcore.model.literals import network_fault, parse_time, parse_version
 from flagcore.model.problems import Fault, PatternError
@@ -18,6 +18,7 @@ NOW = ("now",)
 PREFIXES = ("v", "i", "t", "cidr")
 ORDER = frozenset({Operator.LESS, Operator.LESS_OR_EQUAL, Operator.GREATER, Operator.GREATER_OR_EQUAL})
 _EQUALITY = frozenset({Operator.EQUALS, Operator.NOT_EQUALS})
+_USUAL = frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.IN})
 _AFFIX = frozenset({Operator.STARTS_WITH, Operator.ENDS_WITH})
 
 _PREFIX_OPERATORS: dict[str, frozenset[Operator]] = {
@@ -31,8 +32,23 @@ _LISTS = _AFFIX | {Operator.IN, Operator.CONTAINS}
 _PREFIX_NAMES = {"v": "a version", "t": "a time", "cidr": "a network", "i": "a text without case"}
 
 
-def test_faults(test: Test) -> Iterator[Fault]:
-    """Yield what is wrong with the test's operator and constant; a fault of a list's element carries its index."""
+def test_faults(test: Test) -> Iterable[Fault]:
+    """Return what is wrong with the test's operator and constant; a fault of a list's element carries its index."""
+    return () if _is_usual(test) else _faults(test)
+
+
+def _is_usual(test: Test) -> bool:
+    """True for the tests that most conditions are made of, in which nothing can be wrong: one or more plain texts."""
+    if test.path == NOW or test.operator not in _USUAL:
+        return False
+    constant = test.constant
+    if not isinstance(constant, tuple):
+        return not constant.prefix and type(constant.value) is str and constant.value.isascii()
+    texts = [literal.value for literal in constant if not literal.prefix and type(literal.value) is str]
+    return test.operator is Operator.IN and len(texts) == len(constant) > 0 and "".join(texts).isascii()
+
+
+def _faults(test: Test) -> Iterator[Fault]:
     yield from _shape_faults(test)
     in_list = isinstance(test.constant, tuple)
     for index, literal in enumerate(test.literals):

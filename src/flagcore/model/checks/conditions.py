@@ -17,6 +17,7 @@ from flagcore.terms import Operator
 __all__ = ["check_conditions", "check_depths", "conditions_of", "constant_truth", "may_name_segments"]
 
 _NEEDLES = frozenset({Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH})
+_PINS = (Operator.EQUALS, Operator.IN)
 _SHOWN_DUPLICATES = 5
 
 
@@ -125,15 +126,17 @@ def _duplicates(constants: tuple[Literal, ...]) -> list[Literal]:
 
 def _clash(node: All) -> str | None:
     """Return the attribute that the parts of an ``and`` pin to two different texts, where that shows at once."""
+    pins = [part for part in node.parts if isinstance(part, Test) and part.operator in _PINS]
+    if len(pins) == len({part.path for part in pins}):
+        return None
     allowed: dict[tuple[str, ...], set[object]] = {}
-    for part in node.parts:
-        if isinstance(part, Test) and part.operator in (Operator.EQUALS, Operator.IN):
-            if any(literal.prefix or not isinstance(literal.value, str) for literal in part.literals):
-                continue
-            values: set[object] = {literal.value for literal in part.literals}
-            allowed[part.path] = allowed.get(part.path, values) & values
-            if not allowed[part.path]:
-                return print_path(part.path)
+    for part in pins:
+        if any(literal.prefix or not isinstance(literal.value, str) for literal in part.literals):
+            continue
+        values: set[object] = {literal.value for literal in part.literals}
+        allowed[part.path] = allowed.get(part.path, values) & values
+        if not allowed[part.path]:
+            return print_path(part.path)
     return None
 
 
