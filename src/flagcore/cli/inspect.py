@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 import msgspec
 
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(_overview(path, opened.snapshot, refused))
     else:
         _print_overview(path, opened.snapshot, refused)
+    sys.stdout.flush()
+    opened.keep()
     return FINDINGS if refused else FINE
 
 
