@@ -8,9 +8,10 @@ Parentheses make a node of their own: ``(a and b) and c`` is All(All(a, b), c), 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NoReturn
 
-from flagcore.model.expression_tokens import END, KEYWORDS, STRANGE, Token, refuse, tokenize, unescape
+from flagcore.model.expression_tokens import END, KEYWORDS, Token, kind_of, offsets, refuse, split, unescape
 from flagcore.model.normal import MAX_DEPTH, depth
 from flagcore.model.operators import INT64_MAX, INT64_MIN, PREFIXES, is_text, test_faults
 from flagcore.model.problems import ExpressionError, Fault, nearest
@@ -50,7 +51,7 @@ def parse_expression(text: str) -> Expression:
     try:
         parser = _Parser(text, faults)
         tree = parser.expression()
-        if parser.next.kind != END:
+        if parser.next:
             parser.refuse_rest()
     except ExpressionError as error:
         raise ExpressionError([*faults, *error.faults], text) from None
@@ -69,7 +70,7 @@ def parse_path(text: str) -> Path:
     """
     parser = _Parser(text, [])
     path = parser.path()
-    if parser.next.kind != END:
+    if parser.next:
         parser.fail("a path is names joined by dots", "put unusual names into backquotes")
     return path
 
@@ -78,37 +79,40 @@ def _too_deep(offset: int) -> Fault:
     return Fault(code="too-deep", message=f"the condition is nested deeper than {MAX_DEPTH}", offset=offset)
 
 
-_START = Token("start", "", 0)
-
-
 class _Parser:
     def __init__(self, text: str, faults: list[Fault]) -> None:
         self.text = text
-        self.tokens = tokenize(text)
+        self.words, self.strange = split(text)
         self.at = -1  # of ``next``
-        self.next = _START
-        self.advance()
+        self.next = "before the first"
         self.nesting = 0
         self.faults = faults  # what is refused without ending the reading
+        self.advance()
 
-    # -- tokens --
+    # -- words --
 
     def advance(self) -> None:
-        """Make the token behind ``next`` the next one; the end is followed by itself."""
-        if self.next.kind != END:
+        """Make the word behind ``next`` the next one; the end, an empty word, is followed by itself."""
+        if self.next:
             self.at += 1
-            self.next = self.tokens[self.at]
-            if self.next.kind == STRANGE:
-                refuse(self.text, self.next.offset)
+            self.next = self.words[self.at]
+            if self.at == self.strange:
+                refuse(self.text, self.offset(self.at))
 
-    def take(self) -> Token:
-        token = self.next
-        self.advance()
-        return token
+    @cached_property
+    def offsets(self) -> list[int]:
+        return offsets(self.text)
+
+    def offset(self, index: int) -> int:
+        return self.offsets[index]
+
+    def token(self, index: int) -> Token:
+        word = self.words[index]
+        return Token(kind_of(word), word, self.offset(index))
 
     def accept(self, text: str) -> bool:
-        """Take the next token when it is this word or mark of the grammar; strings and quoted names never are."""
-        if self.next.text != text:
+        """Take the next word when it is this one of the grammar; strings and quoted names never are."""
+        if self.next != text:
             return False
         self.advance()
         return True
@@ -118,7 +122,7 @@ class _Parser:
             self.fail(f"`{mark}` is expected after {after}")
 
     def fail(self, message: str, hint: str | None = None, token: Token | None = None) -> NoReturn:
-        token = token or self.next
+        token = token or self.token(self.at)
         if token.kind == END:
             message = f"the condition ends too early: {message}"
         fault = Fault(code="syntax", message=message, hint=hint, offset=token.offset)
@@ -127,7 +131,7 @@ class _Parser:
     def enter(self) -> None:
         self.nesting += 1
         if self.nesting > MAX_DEPTH:
-            raise ExpressionError([_too_deep(self.next.offset)], self.text)
+            raise ExpressionError([_too_deep(self.offset(self.at))], self.text)
 
     # -- grammar --
 
@@ -155,7 +159,7 @@ class _Parser:
         return part
 
     def primary(self) -> Expression:
-        word = self.next.text
+        word = self.next
         if word == "(":
             return self.group()
         if word == "segment":
@@ -183,9 +187,9 @@ class _Parser:
 
     def segment_name(self) -> str:
         self.expect("(", "`segment`")
-        if self.next.kind != "string":
+        if kind_of(self.next) != "string":
             self.fail("a segment's name is a string", 'such as segment("internal")')
-        name = unescape(self.text, self.take())
+        name = self.string()
         self.expect(")", "the segment's name")
         return name
 
@@ -196,98 +200,109 @@ class _Parser:
         return tuple(names)
 
     def name(self) -> str:
-        token = self.next
-        if token.kind == "quoted":
-            name = self.take().text[1:-1].replace("``", "`")
-            if not name or not is_text(name):
-                self.fail("this name in backquotes is no text" if name else "a name cannot be empty", token=token)
-            return name
-        if token.kind != "name":
+        word = self.next
+        kind = kind_of(word)
+        if kind == "quoted":
+            return self.quoted()
+        if kind != "name":
+            token = self.token(self.at)
             self.fail("an attribute is expected" + _found(token), _attribute_hint(token))
-        if token.text in KEYWORDS:
-            self.fail(
-                f"`{token.text}` is a word of the language", "put it into backquotes to mean an attribute of that name"
-            )
-        return self.take().text
+        if word in KEYWORDS:
+            self.fail(f"`{word}` is a word of the language", "put it into backquotes to mean an attribute of that name")
+        self.advance()
+        return word
+
+    def quoted(self) -> str:
+        index = self.at
+        name = self.next[1:-1].replace("``", "`")
+        self.advance()
+        if not name or not is_text(name):
+            message = "this name in backquotes is no text" if name else "a name cannot be empty"
+            self.fail(message, token=self.token(index))
+        return name
+
+    def string(self) -> str:
+        """Take a string and return what it stands for."""
+        word, index = self.next, self.at
+        self.advance()
+        return unescape(self.text, self.token(index)) if "\\" in word else word[1:-1]
 
     def test(self) -> Expression:
         path = self.path()
         negated = self.accept("not")
         operator = self.operator(path)
-        start = self.next
+        start = self.at
         constant, places = self.constant()
         if operator is Operator.IN and isinstance(constant, Literal):
             constant = (constant,)
         test = Test(path, operator, constant)
         for fault in test_faults(test):
-            place = places[fault.element] if fault.element is not None else start.offset
+            place = self.offset(start if fault.element is None else places[fault.element])
             self.faults.append(Fault(code=fault.code, message=fault.message, hint=fault.hint, offset=place))
         return Not(test) if negated else test
 
     def operator(self, path: Path) -> Operator:
-        token = self.next
-        operator = _OPERATORS.get(token.text) if token.kind in ("name", "operator") else None
+        operator = _OPERATORS.get(self.next)
         if operator is None:
+            token = self.token(self.at)
             shown = ".".join(path)
             self.fail(f"an operator is expected after {shown[:64]!r}" + _found(token), _operator_hint(token, path))
-        self.take()
+        self.advance()
         return operator
 
     def constant(self) -> tuple[Literal | tuple[Literal, ...], list[int]]:
-        """Return the constant and the offsets of its literals."""
+        """Return the constant and the indices of its literals among the words."""
         if not self.accept("["):
-            place = self.next.offset
-            return self.literal(), [place]
+            index = self.at
+            return self.literal(), [index]
         literals: list[Literal] = []
-        places: list[int] = []
+        indices: list[int] = []
         while not self.accept("]"):
             if literals:
                 if not self.accept(","):
-                    self.fail("`,` or `]` is expected in a list" + _found(self.next))
+                    self.fail("`,` or `]` is expected in a list" + _found(self.token(self.at)))
                 if self.accept("]"):
                     break
-            places.append(self.next.offset)
+            indices.append(self.at)
             literals.append(self.literal())
-        return tuple(literals), places
+        return tuple(literals), indices
 
     def literal(self) -> Literal:
-        token = self.take()
-        if token.kind == "string":
-            return Literal(unescape(self.text, token))
-        if token.kind == "number":
-            return Literal(self.number(token))
-        if token.kind == "name":
-            if token.text in ("true", "false"):
-                return Literal(token.text == "true")
-            if token.text in PREFIXES and self.next.kind == "string":
-                return Literal(unescape(self.text, self.take()), token.text)
+        word, index = self.next, self.at
+        kind = kind_of(word)
+        if kind == "string":
+            return Literal(self.string())
+        self.advance()
+        if kind == "number":
+            return Literal(self.number(word, index))
+        if word in ("true", "false"):
+            return Literal(word == "true")
+        if word in PREFIXES and kind_of(self.next) == "string":
+            return Literal(self.string(), word)
+        token = self.token(index)
         self.fail("a constant is expected" + _found(token), _constant_hint(token), token)
 
-    def number(self, token: Token) -> int | float:
-        text = token.text
-        if self.next.text == "." and self.next.offset == token.offset + len(text):
-            self.fail("a number has one decimal point", f'versions are written v"{text}..."', token=token)
+    def number(self, text: str, index: int) -> int | float:
+        if self.next == "." and self.offset(self.at) == self.offset(index) + len(text):
+            self.fail("a number has one decimal point", f'versions are written v"{text}..."', token=self.token(index))
         if not text.lstrip("-").isdigit():
             value = float(text)
             if value - value != 0:
-                self.faults.append(Fault(code="bad-number", message="the number is not finite", offset=token.offset))
+                self.refuse_number("the number is not finite", index)
                 return 0.0
             return value
         digits = text.lstrip("-").lstrip("0")
         exact = int(text) if len(digits) <= _INT64_DIGITS else INT64_MAX + 1
         if not INT64_MIN <= exact <= INT64_MAX:
-            fault = Fault(
-                code="bad-number",
-                message="the integer does not fit into 64 bits",
-                offset=token.offset,
-                hint="write it with .0 to mean a float",
-            )
-            self.faults.append(fault)
+            self.refuse_number("the integer does not fit into 64 bits", index, "write it with .0 to mean a float")
             return 0
         return exact
 
+    def refuse_number(self, message: str, index: int, hint: str | None = None) -> None:
+        self.faults.append(Fault(code="bad-number", message=message, hint=hint, offset=self.offset(index)))
+
     def refuse_rest(self, expected: str = "`and`, `or` or the end is expected") -> NoReturn:
-        token = self.next
+        token = self.token(self.at)
         hint = None
         if token.kind == "name":
             meant = nearest(token.text, ("and", "or"))

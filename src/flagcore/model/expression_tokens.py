@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
-
-import msgspec
+import string
+from typing import NamedTuple, NoReturn
 
 from flagcore.model.problems import ExpressionError, Fault
 
-__all__ = ["END", "KEYWORDS", "STRANGE", "Token", "is_plain_name", "refuse", "tokenize", "unescape"]
+__all__ = ["END", "KEYWORDS", "Token", "is_plain_name", "kind_of", "offsets", "refuse", "split", "unescape"]
 
 KEYWORDS = frozenset(
     {"and", "or", "not", "segment", "has", "true", "false", "in", "contains", "starts_with", "ends_with", "matches"}
 )
-END, STRANGE = "end", "strange"
+END = "end"
 
-_TOKEN = re.compile(
-    r"""(?:[ \t\r\n]++|\#[^\n]*+)*+(?:
-    (?P<name>[A-Za-z_][A-Za-z0-9_-]*+)
-    |(?P<string>"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"|'[^'\\\n]*+(?:\\[^\n][^'\\\n]*+)*+')
-    |(?P<operator>==|!=|<=|>=|<|>)
-    |(?P<mark>[()\[\],.])
-    |(?P<number>(?>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_]))
-    |(?P<quoted>`[^`]*(?:``[^`]*)*`)
-    |(?P<end>\Z)
-    |(?P<strange>.+))""",
-    re.VERBOSE | re.DOTALL,
-)
+_BLANK = r"(?:[ \t\r\n]++|\#[^\n]*+)*+"
+_KNOWN = r"""[A-Za-z_][A-Za-z0-9_-]*+
+    |"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"|'[^'\\\n]*+(?:\\[^\n][^'\\\n]*+)*+'
+    |==|!=|<=|>=|<|>
+    |[()\[\],.]
+    |(?>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_])
+    |`[^`]*(?:``[^`]*)*`"""
+_WORD = re.compile(rf"{_BLANK}({_KNOWN}|\Z|.+)", re.VERBOSE | re.DOTALL)  # .+ is the rest, from where nothing fits
+_KNOWN_WORD = re.compile(_KNOWN, re.VERBOSE)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ESCAPE = re.compile(r"\\(?:u\{([^}]*)\}?|(.))", re.DOTALL)
 _ESCAPED = {"\\": "\\", '"': '"', "'": "'", "n": "\n", "t": "\t"}
@@ -37,8 +33,19 @@ _MEANT = {"&&": "and", "&": "and", "||": "or", "|": "or", "!": "not", "=": "==",
 _SIGNS = re.compile(r"&&?|\|\|?|=~|=|!|[^\s]")
 
 
-class Token(msgspec.Struct, gc=False):
-    """``kind`` is name, quoted, string, number, operator, mark, end or strange; ``offset`` counts code points."""
+_KINDS = {  # by the first character
+    "": END,
+    **dict.fromkeys(string.ascii_letters + "_", "name"),
+    **dict.fromkeys("\"'", "string"),
+    **dict.fromkeys(string.digits + "-", "number"),
+    **dict.fromkeys("=!<>", "operator"),
+    **dict.fromkeys("()[],.", "mark"),
+    "`": "quoted",
+}
+
+
+class Token(NamedTuple):
+    """``kind`` is name, quoted, string, number, operator, mark or end; ``offset`` counts code points."""
 
     kind: str
     text: str
@@ -50,12 +57,27 @@ def is_plain_name(name: str) -> bool:
     return name not in KEYWORDS and _PLAIN_NAME.fullmatch(name) is not None
 
 
-def tokenize(text: str) -> list[Token]:
-    """Return the tokens, an end token last; from where none can be read, the rest is one that is strange."""
-    return [
-        Token(match.lastgroup or "", match[match.lastgroup or 0], match.start(match.lastindex or 0))
-        for match in _TOKEN.finditer(text)
-    ]
+def kind_of(word: str) -> str:
+    """Return the kind of a word that ``split`` gives."""
+    return _KINDS[word[:1]]
+
+
+def split(text: str) -> tuple[list[str], int]:
+    """Return the words of the text, an empty one last, and the index of the one that is none, or -1.
+
+    Words are plain texts, one scan in C: their offsets are asked for only when something is wrong.
+    """
+    words: list[str] = _WORD.findall(text)
+    last = len(words) - 1
+    while last >= 0 and not words[last]:
+        last -= 1
+    is_strange = last >= 0 and _KNOWN_WORD.fullmatch(words[last]) is None
+    return words, last if is_strange else -1
+
+
+def offsets(text: str) -> list[int]:
+    """Return where in the text each of its words begins."""
+    return [match.start(1) for match in _WORD.finditer(text)]
 
 
 def refuse(text: str, offset: int) -> NoReturn:
