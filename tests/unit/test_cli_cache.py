@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flagcore import model
-from flagcore.cli import cache
+from flagcore.cli import cache, main
 from tests.support.command import Command
 
 
@@ -169,3 +169,17 @@ def test_a_folder_that_cannot_be_made(command: Command, monkeypatch: pytest.Monk
     monkeypatch.setenv("FLAGCORE_CACHE_DIR", "/dev/null/nowhere")
     command.write("flags.json", flags(a="on"))
     assert value(command, "flags.json", "a") is True
+
+
+@pytest.mark.parametrize("words", [("eval", "a"), ("explain", "a"), ("inspect",)])
+def test_the_answer_comes_first(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """What was compiled is kept when the answer is out already, so that nobody waits for it."""
+    seen: list[str] = []
+    monkeypatch.setattr(cache, "remember", lambda *_: seen.append(capsys.readouterr().out))
+    verb, *rest = words
+    path = command.write("flags.json", flags(a="on"))
+    assert main([verb, str(path), *rest]) == 0
+    assert len(seen) == 1
+    assert "a" in seen[0]

@@ -63,6 +63,29 @@ def test_evaluating_a_compiled_file_by_command_loads_no_compiler(tmp_path: Path)
     assert loaded(modules, "flagcore.model", "flagcore.compiler", "flagcore.testing", "yaml", "asyncio") == set()
 
 
+def test_asking_for_a_flag_loads_what_its_set_needs(tmp_path: Path) -> None:
+    """``flagcore eval`` on authored files leaves out what only other sets, other verbs and mistakes need."""
+    rules = [
+        {"id": "pro", "when": 'country == "DE" and plan in ["pro", "team"]', "serve": "on"},
+        {"id": "some", "percent": 20, "serve": "on"},
+    ]
+    flags = {"a": {"type": "boolean", "default": "off", "rules": rules}}
+    (tmp_path / "flags.json").write_text(json.dumps({"schema": "flagcore/v1", "flags": flags}))
+    script = (
+        'from flagcore.cli import main\nassert main(["eval", sys.argv[1], "a", "targetingKey=u", "--no-cache"]) == 0'
+    )
+    modules = modules_after(script, tmp_path / "flags.json")
+    automata = [
+        f"flagcore.compiler.{name}" for name in ("patterns", "nfa", "dfa", "minimise", "symbols", "aho_corasick")
+    ]
+    others = [
+        f"flagcore.model.{name}" for name in ("regex", "schema", "dump", "expression_json", "read_toml", "read_yaml")
+    ]
+    verbs = ("flagcore.compiler.listing", "flagcore.cli.cache", "flagcore.cli.complain", "flagcore.cli.explain")
+    dear = ("pathlib", "ipaddress", "shutil", "tempfile", "hashlib", "difflib", "dataclasses", "tomllib", "yaml")
+    assert loaded(modules, *automata, *others, *verbs, *dear) == set()
+
+
 def test_the_package_names_what_it_exports() -> None:
     """Every exported name is there, listed by ``dir``, and an unknown one is an AttributeError."""
     import flagcore

@@ -8,9 +8,10 @@ children first; an exit is a leaf or the number of an operation made before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
+
+import msgspec
 
 from flagcore.compiler.automata import Automata, Automaton, build_automata_of
 from flagcore.compiler.graph import Built
@@ -136,8 +137,7 @@ class Switch(NamedTuple):
 Content = Text | InlineSet | LinkedSet | VersionConstant | Ranges | Match | Gate | Required | ClassTest | Switch
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One node to be: what it does, where it goes."""
 
     op: Op

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import string
 from typing import NamedTuple, NoReturn
 
 from flagcore.model.problems import ExpressionError, Fault
@@ -33,11 +32,12 @@ _MEANT = {"&&": "and", "&": "and", "||": "or", "|": "or", "!": "not", "=": "==",
 _SIGNS = re.compile(r"&&?|\|\|?|=~|=|!|[^\s]")
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _KINDS = {  # by the first character
     "": END,
-    **dict.fromkeys(string.ascii_letters + "_", "name"),
+    **dict.fromkeys(_LETTERS + _LETTERS.upper() + "_", "name"),
     **dict.fromkeys("\"'", "string"),
-    **dict.fromkeys(string.digits + "-", "number"),
+    **dict.fromkeys("0123456789-", "number"),
     **dict.fromkeys("=!<>", "operator"),
     **dict.fromkeys("()[],.", "mark"),
     "`": "quoted",
