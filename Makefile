@@ -24,7 +24,7 @@ lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, strict C wa
 	$(PYTHON_BIN) -m ruff check .
 	$(PYTHON_BIN) -m ruff format --check .
 	$(PYTHON_BIN) -m mypy
-	$(PYTHON_BIN) -m mypy.stubtest flagcore.evaluator._program
+	$(PYTHON_BIN) -m mypy.stubtest flagcore.evaluator._program flagcore.evaluator._table
 	$(PYTHON_BIN) -m pyright
 	$(PYTHON_BIN) tools/yellow_lines.py
 	$(CC) -std=c11 -ffreestanding -Wall -Wextra -Wconversion -Werror -fsyntax-only src/flagcore/kernel/*.c
@@ -59,5 +59,5 @@ nightly: setup ## Hypothesis with at least 50,000 cases of compiled engine again
 
 clean: ## everything that was built or cached; .venv stays
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info .venv/.built
-	rm -f src/flagcore/evaluator/_program.c src/flagcore/evaluator/*.so
+	rm -f src/flagcore/evaluator/_*.c src/flagcore/evaluator/*.so
 	find src tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Builds the extension ``flagcore.evaluator._program`` from its Cython face and the C kernel.
+"""Builds the extensions of ``flagcore.evaluator`` from their Cython faces and the C kernel: ``_program``, and ``_table``.
 
 Environment: ``FLAGCORE_DEBUG=1`` turns every check of Cython and C on, ``FLAGCORE_SANITIZE=1`` builds with ASan and UBSan,
 ``FLAGCORE_TRACE=1`` for line coverage (never measure speed on any of the three).
@@ -74,36 +74,41 @@ def compile_arguments() -> list[str]:
     return [*arguments, "-O3", "-g0" if os.environ.get("FLAGCORE_SYMBOLS") != "1" else "-g"]
 
 
-def extension() -> Extension:
-    """Return the one extension."""
+def extension(name: str, kernel: list[str]) -> Extension:
+    """Return the extension of this name with the parts of the kernel that it needs."""
     macros: list[tuple[str, str | None]] = [("CYTHON_CLINE_IN_TRACEBACK", "0")]
     if TRACE:
         macros += [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
     return Extension(
-        "flagcore.evaluator._program",
-        [f"{FOLDER}/_program.pyx", *files(KERNEL, ".c")],
+        f"flagcore.evaluator.{name}",
+        [f"{FOLDER}/{name}.pyx", *kernel],
         include_dirs=[FOLDER],
         define_macros=macros,
-        depends=[f"{FOLDER}/_program.pxd", *files(FOLDER, ".h"), *files(KERNEL, ".h")],
+        depends=[*files(FOLDER, ".pxd"), *files(FOLDER, ".h"), *files(KERNEL, ".h")],
         extra_compile_args=compile_arguments(),
         extra_link_args=["-fsanitize=address,undefined"] if SANITIZE else [],
     )
 
 
+def extensions() -> list[Extension]:
+    """Return the extensions. Only the one of tables, which few services load, has the kernel's part for columns."""
+    kernel = files(KERNEL, ".c")
+    columns = f"{KERNEL}/columns.c"
+    return [extension("_program", [path for path in kernel if path != columns]), extension("_table", kernel)]
+
+
 def translated() -> list[Extension]:
-    """Return the extension with its Cython translated; fail where Cython sees a slow exception check."""
+    """Return the extensions with their Cython translated; fail where Cython sees a slow exception check."""
     from Cython.Build import cythonize
 
     directives = {**DIRECTIVES, **(CHECKED if DEBUG else {}), **({"linetrace": True} if TRACE else {})}
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        extensions = cythonize(
-            [extension()], compiler_directives=directives, force=DEBUG or TRACE, show_all_warnings=False
-        )
+        made = cythonize(extensions(), compiler_directives=directives, force=DEBUG or TRACE, show_all_warnings=False)
     sys.stderr.write(said.getvalue())
     if "performance hint" in said.getvalue():
         raise SystemExit("Cython gives performance hints: say noexcept or except -1 (docs/design/style.md section 2)")
-    return list(extensions)
+    return list(made)
 
 
 refuse_other_platforms()

@@ -363,7 +363,7 @@ def project_texts() -> list[Path]:
                 continue  # .git is a file where the tree is one of several
             if path.is_dir():
                 folders.append(path)
-            elif path.is_file() and path.suffix in TEXT and path.name != "_program.c":
+            elif path.is_file() and path.suffix in TEXT and path.name not in {"_program.c", "_table.c"}:
                 found.append(path)
     return found
 

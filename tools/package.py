@@ -18,7 +18,7 @@ __all__ = ["build"]
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("src", "tests", "docs", "examples", "tools", "benchmarks")
 HOOK = "import sys, setuptools.build_meta as backend; print(getattr(backend, sys.argv[1])(sys.argv[2]))"
-CLUTTER = shutil.ignore_patterns("*.so", "_program.c", "__pycache__", "*.egg-info", "*.pyc", ".hypothesis")
+CLUTTER = shutil.ignore_patterns("*.so", "_program.c", "_table.c", "__pycache__", "*.egg-info", "*.pyc", ".hypothesis")
 
 
 def build(directory: Path) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ for part in src tests tools examples benchmarks docs; do
     cp -R "$part" "$directory/$part"
 done
 cp pyproject.toml setup.py MANIFEST.in README.md LICENSE Makefile "$directory/"
-find "$directory/src" \( -name '*.so' -o -name '_program.c' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+find "$directory/src" \( -name '*.so' -o -path '*/evaluator/_*.c' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
 cd "$directory"
 "$python" setup.py --quiet build_ext --inplace --force

@@ -90,11 +90,11 @@ fi
 
 # --- the extension -------------------------------------------------------------------------------------------------------
 
-sources() { find src -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.c' ! -name _program.c | LC_ALL=C sort; }
+sources() { find src -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.c' ! -path '*/evaluator/_*.c' | LC_ALL=C sort; }
 
 # shellcheck disable=SC2046
 built="$version $(sum_of setup.py pyproject.toml $(sources)) ${FLAGCORE_DEBUG:-}"
-if [ "$(cat $venv/.built 2>/dev/null)" != "$built" ] || ! ls src/flagcore/evaluator/_program.*.so >/dev/null 2>&1; then
+if [ "$(cat $venv/.built 2>/dev/null)" != "$built" ] || ! ls src/flagcore/evaluator/_program.*.so src/flagcore/evaluator/_table.*.so >/dev/null 2>&1; then
     say "building the extension"
     log=$venv/build.log
     $venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . >$log 2>&1 ||

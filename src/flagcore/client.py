@@ -62,7 +62,7 @@ ENGINE_METHODS = (
         for kind in ("boolean", "string", "integer", "float", "object")
         for part in ("value", "details")
     ),
-    *("evaluate_all", "explain", "flag", "context", "counters"),
+    *("evaluate_all", "evaluate_table", "explain", "flag", "context", "counters"),
 )
 
 
@@ -141,7 +141,7 @@ def _log_once() -> Callable[[str], None]:
 class Client:
     """Answers for flags, from any thread. Create one with ``connect`` and keep it as long as the process lives.
 
-    The getters and ``evaluate_all``, ``explain``, ``flag``, ``context``, ``counters`` are the engine's own methods:
+    The getters and ``evaluate_all``, ``evaluate_table``, ``explain``, ``flag``, ``context``, ``counters`` are the engine's own methods:
     fetched once, they keep following new revisions, overrides and ``close``. Flags stay live in a forked child; a
     client cannot be pickled.
     """
@@ -159,6 +159,7 @@ class Client:
     get_object_value: Getter[Any]
     get_object_details: DetailsGetter[Any]
     evaluate_all: Callable[..., Mapping[str, EvaluationDetails]]
+    evaluate_table: Callable[..., Any]
     explain: Callable[..., Explanation]
     flag: Callable[[str], FlagHandle]
     context: Callable[[Mapping[str, Any]], Context]

@@ -10,7 +10,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flagcore.evaluator._program import Context, EvaluationDetails, Evaluator, FlagHandle, ProgramSet
@@ -175,6 +176,41 @@ class Engine(Evaluator):
         made, _ = self._link(programs, value_sets, base, base.epoch, base.revision, base.debug, base.ready)
         return made
 
+    # -- tables -------------------------------------------------------------------------------------------------------
+
+    def evaluate_table(
+        self,
+        flag_key: str,
+        table: object,
+        *,
+        columns: Sequence[str] = ("variant",),
+        at: int | None = None,
+        threads: int = 1,
+        progress: Callable[[int, int | None], object] | None = None,
+    ) -> Any:
+        """Return a flag's answer for every row of a table, as ``evaluate`` would give it for a context of the row's values.
+
+        ``table`` is anything that hands over Arrow data (tables, record batches, streams and data frames of pyarrow,
+        Polars, DuckDB, pandas), or a mapping of names to columns: NumPy arrays, Arrow arrays, lists. ``columns`` are some
+        of ``variant``, ``value``, ``reason``, ``rule``, ``error_code``: one gives an Arrow array (texts as a
+        dictionary), several a record batch; null where there is nothing to tell, as for the variant where the caller's
+        default value would be served. All rows are evaluated with one revision, at one time ``at`` (microseconds since
+        1970 UTC, or now). ``threads``: how many evaluate, 0 for as many as there are processors; the GIL is released.
+        ``progress(done, total or None)`` is called in this thread; what it raises ends the evaluation.
+
+        Raises:
+            TypeError: ``table`` is no table, or a column none.
+            ValueError: columns differ in length, are malformed, or of a kind that cannot be read; an unknown answer is asked for.
+        """
+        from flagcore.evaluator.table import evaluate_table
+
+        programs = self._current
+        if programs.ready and programs.get(flag_key) is None:
+            self._unknown(flag_key)
+        run_all = _in_turn if (count := threads or _processors()) == 1 else partial(_in_threads, count)
+        now = self._time() if at is None else at
+        return evaluate_table(programs, flag_key, table, columns=columns, now=now, run_all=run_all, progress=progress)
+
     # -- explaining, counting -----------------------------------------------------------------------------------------
 
     def explain(
@@ -195,6 +231,26 @@ class Engine(Evaluator):
             if drain:
                 self._retired.clear()
             return counts
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_turn(jobs: Iterator[Callable[[], int]]) -> Iterator[int]:
+    for job in jobs:
+        yield job()
+
+
+def _in_threads(count: int, jobs: Iterator[Callable[[], int]]) -> Iterator[int]:
+    """Carry out jobs in so many threads. They end with the generator: what has not begun then never does."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    pool = ThreadPoolExecutor(count, "flagcore-table")
+    try:
+        yield from (future.result() for future in as_completed([pool.submit(job) for job in jobs]))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _changed(before: ProgramSet, now: ProgramSet) -> frozenset[str]:

@@ -103,10 +103,12 @@ def run(python: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProc
 
 def test_the_wheel_holds_what_is_needed(wheel_names: set[str]):
     """Extension, its types, the marker of a typed package, and the kernel's sources for other languages are in the wheel."""
-    assert any(name.startswith("flagcore/evaluator/_program.") and name.endswith(".so") for name in wheel_names)
+    for module in ("_program", "_table"):
+        assert any(name.startswith(f"flagcore/evaluator/{module}.") and name.endswith(".so") for name in wheel_names)
     assert wheel_names >= {
         "flagcore/py.typed",
         "flagcore/evaluator/_program.pyi",
+        "flagcore/evaluator/_table.pyi",
         "flagcore/evaluator/_program.pxd",
         "flagcore/kernel/kernel.h",
         "flagcore/kernel/kernel.c",
@@ -119,7 +121,7 @@ def test_the_wheel_holds_nothing_else(wheel_names: set[str]):
     for name in wheel_names:
         assert name.startswith(("flagcore/", "flagcore-")), name
         assert not name.endswith((".pyx", ".pyc", ".o", ".yaml")), name
-        assert not name.endswith("_program.c"), name
+        assert not name.endswith(("_program.c", "_table.c")), name
 
 
 def test_the_wheel_says_what_it_is(shipped: tuple[Path, Path]):
@@ -130,7 +132,7 @@ def test_the_wheel_says_what_it_is(shipped: tuple[Path, Path]):
         licensed = any(name.endswith("licenses/LICENSE") for name in archive.namelist())
     required = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert [line.partition(">")[0] for line in required] == ["msgspec"]
-    assert set(metadata.get_all("Provides-Extra")) == {"files", "testing", "all"}
+    assert set(metadata.get_all("Provides-Extra")) == {"files", "tables", "testing", "all"}
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
     assert licensed
@@ -144,6 +146,7 @@ def test_the_sdist_holds_the_sources(sdist_names: set[str]):
         "setup.py",
         "pyproject.toml",
         "src/flagcore/evaluator/_program.pyx",
+        "src/flagcore/evaluator/_table.pyx",
         "src/flagcore/evaluator/_program.pxd",
         "src/flagcore/kernel/kernel.h",
         "src/flagcore/kernel/kernel.c",
@@ -152,7 +155,7 @@ def test_the_sdist_holds_the_sources(sdist_names: set[str]):
         "examples/shop/checkout.yaml",
         "docs/design/flag-format.md",
     }
-    assert "src/flagcore/evaluator/_program.c" not in sdist_names
+    assert not {"src/flagcore/evaluator/_program.c", "src/flagcore/evaluator/_table.c"} & set(sdist_names)
     assert not {name for name in sdist_names if name.endswith((".so", ".pyc", ".o"))}
 
 

@@ -23,6 +23,7 @@ cdef extern from "../kernel/kernel.h" nogil:
         FC_VALUE_FLOAT
         FC_VALUE_OBJECT
         FC_OK
+        FC_NULL
 
     ctypedef struct FcText:
         uint32_t offset
@@ -65,6 +66,7 @@ cdef extern from "../kernel/kernel.h" nogil:
         uint32_t outcome
 
     ctypedef struct FcValue:
+        uint32_t length
         uint8_t type
 
     ctypedef struct FcFrame:
@@ -84,6 +86,7 @@ cdef extern from "../kernel/kernel.h" nogil:
         const FcLeaf *leaves
         uint32_t entry
         uint32_t memo_count
+        const uint32_t *slots
         uint32_t outcome_slot
         uint8_t value_type
         uint8_t has_requires
@@ -190,6 +193,8 @@ cdef extern from "host.h":
     uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch)
     PyObject *host_look_up(Fetcher *fetcher, Attribute *attribute)
     bint host_position(PyObject *value, uint64_t seed, uint64_t *position)
+    PyObject *host_any_value(PyObject *value, FcValue *out)
+    PyObject *host_entry(PyObject *mapping, PyObject *name)
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
     void host_walk_all(const FlagTable *table, const uint32_t *order, uint32_t count, Fetcher *fetcher, Scratch *scratch,
                        uint32_t *outcomes)
@@ -231,6 +236,14 @@ cdef class ValueSet:
     """A verified value set. Keeps its bytes alive."""
 
     cdef readonly bytes source
+
+
+cdef class Values:
+    """Objects as the kernel's values, one after the other. Keeps alive what they point into."""
+
+    cdef FcValue *values
+    cdef readonly Py_ssize_t count
+    cdef list held
 
 
 cdef class Program:

@@ -18,11 +18,12 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memcpy
 
-__all__ = ["Context", "EvaluationDetails", "Evaluations", "Evaluator", "FlagHandle", "Program", "ProgramSet", "ValueSet"]
+__all__ = ["Context", "EvaluationDetails", "Evaluations", "Evaluator", "FlagHandle", "Program", "ProgramSet", "ValueSet", "Values"]
 
 RULE = "flagcore.rule"
 REVISION = "flagcore.revision"
@@ -254,9 +255,91 @@ cdef class Program:
                 self.flag.outcomes[i].count = 0
         return counts
 
+    def count(self, list more not None):
+        """Add evaluations by outcome: those of a table."""
+        cdef uint32_t i
+        for i in range(min(self.flag.outcome_count, <uint32_t>len(more))):
+            self.flag.outcomes[i].count += <uint64_t>more[i]
+
+    def answers(self):
+        """Return by outcome the details that ``evaluate`` gives where it ends so, None as the default value."""
+        cdef uint32_t i
+        return tuple([answer_of(&self.flag, i, None, ANY_TYPE, 1) for i in range(self.flag.outcome_count)])
+
+    def attributes(self):
+        """Return (evaluation slot, flat key, path or None) for each attribute it looks at; the flat key of ``now`` is None."""
+        cdef const FcSlot *slot = <const FcSlot *>(self.flag.program.bytes + header_of(&self.flag).slot_offset)
+        cdef list found = []
+        cdef uint32_t i
+        for i in range(self.flag.slot_count):
+            flat = None if slot[i].kind == FC_SLOT_TIME else text_at(self.flag.program.bytes, slot[i].flat)
+            parts = names_of(flat, self.flag.program.bytes, &slot[i]) if slot[i].part_count > 1 else None
+            found.append((self.flag.program.slots[i], flat, parts))
+        return found
+
+    def handle(self):
+        """Return a capsule of its FcProgram, for the module of tables. Whoever takes it keeps this object alive."""
+        return PyCapsule_New(&self.flag.program, "flagcore.FcProgram", NULL)
+
+    @property
+    def requires(self):
+        """Whether it asks other flags."""
+        return self.flag.program.has_requires != 0
+
+    @property
+    def outcome_slot(self):
+        """Where an evaluation keeps its result for flags that require it; None: nowhere."""
+        return None if self.flag.program.outcome_slot == FC_NONE else self.flag.program.outcome_slot
+
+    @property
+    def memos(self):
+        """Memo words of an evaluation, those of the flags that it asks included."""
+        return self.memo_words
+
     def metadata(self):
         """Return the author's flag metadata with the revision at which this program came."""
         return dict(metadata_of(&self.flag, None))
+
+
+@cython.final
+@cython.no_gc_clear
+cdef class Values:
+    def __cinit__(self, list objects not None, tuple names=()):
+        cdef Py_ssize_t i, count = len(objects)
+        cdef PyObject *kept
+        self.held = []
+        self.values = <FcValue *>PyMem_Calloc(count + 1, sizeof(FcValue))
+        if self.values == NULL:
+            raise MemoryError
+        for i in range(count):
+            self.values[i].type = FC_NULL
+            found = inner(objects[i], names)
+            if found is None:
+                continue
+            kept = host_any_value(<PyObject *>found, &self.values[i])
+            if kept != NULL:
+                self.held.append(host_given(kept))
+        self.count = count
+
+    def __dealloc__(self):
+        PyMem_Free(self.values)
+
+    def handle(self):
+        """Return a capsule of the values. Whoever takes it keeps this object alive."""
+        return PyCapsule_New(self.values, "flagcore.FcValue", NULL)
+
+
+cdef object inner(object value, tuple names):
+    """Return what stands at a path inside a value, None where nothing does."""
+    cdef PyObject *found
+    for name in names:
+        if not host_is_mapping(<PyObject *>value):
+            return None
+        found = host_entry(<PyObject *>value, <PyObject *>name)
+        if found == NULL:
+            return None
+        value = host_given(found)
+    return value
 
 
 cdef inline void Py_XDECREF_pointer(PyObject *reference) noexcept:
@@ -468,6 +551,11 @@ cdef class ProgramSet:
     def keys(self):
         """Return the flag keys, in the order of the snapshot."""
         return self.keys_index().keys()
+
+    @property
+    def static_context(self):
+        """The attributes under those of each call; None: there are none."""
+        return self.fallback
 
     def sources(self):
         """Return (flag key -> program bytes, name -> value-set bytes): what this revision was linked from."""
@@ -771,6 +859,18 @@ cdef class Evaluator:
     def _peek(self, flag_key, default_value, evaluation_context, at):
         """As ``evaluate``, without counting and without ``on_unknown``."""
         return self.answer(flag_key, default_value, evaluation_context, ANY_TYPE, 1, index_of(at), True)
+
+    def _unknown(self, flag_key):
+        """Tell ``on_unknown`` of a flag."""
+        self._tell_unknown(flag_key)
+
+    def _time(self):
+        """Return the time in microseconds since 1970 UTC, None when the clock fails or gives no such time."""
+        try:
+            now = self.clock()
+        except Exception:
+            return None
+        return now if isinstance(now, int) and -2**63 <= now < 2**63 else None
 
     def _moment(self):
         """Return the time in microseconds since 1970 UTC, 0 when the clock fails."""

@@ -1,0 +1,70 @@
+/* What tables do with the outcomes of their rows: count them, encode them, pack bits. Freestanding loops that run without the
+ * GIL.
+ */
+#ifndef FLAGCORE_ROWS_H
+#define FLAGCORE_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* codes[outcome] for each row, in `width` bytes. */
+static void rows_encode(const uint32_t *outcomes, uint32_t count, const uint32_t *codes, void *out, int width) {
+    uint8_t *const narrow = (uint8_t *)out;
+    uint16_t *const middle = (uint16_t *)out;
+    uint32_t *const wide = (uint32_t *)out;
+    if (width == 1)
+        for (uint32_t i = 0; i < count; i++) narrow[i] = (uint8_t)codes[outcomes[i]];
+    else if (width == 2)
+        for (uint32_t i = 0; i < count; i++) middle[i] = (uint16_t)codes[outcomes[i]];
+    else
+        for (uint32_t i = 0; i < count; i++) wide[i] = codes[outcomes[i]];
+}
+
+enum { ROWS_FEW = 8 }; /* outcomes that are counted by comparing: an increment waits for the one before it */
+
+static void rows_tally(const uint32_t *outcomes, uint32_t count, uint64_t *counts, uint32_t outcome_count) {
+    if (outcome_count > ROWS_FEW) {
+        for (uint32_t i = 0; i < count; i++) counts[outcomes[i]]++;
+        return;
+    }
+    for (uint32_t k = 0; k < outcome_count; k++) {
+        uint32_t found = 0;
+        for (uint32_t i = 0; i < count; i++) found += outcomes[i] == k;
+        counts[k] += found;
+    }
+}
+
+static uint32_t rows_code(const void *codes, int64_t at, int width) {
+    if (width == 1) return ((const uint8_t *)codes)[at];
+    if (width == 2) return ((const uint16_t *)codes)[at];
+    return ((const uint32_t *)codes)[at];
+}
+
+/* Bit i of out: is code i other than `null`? Codes that are get 0, so that every one names an entry. Returns how many are. */
+static int64_t rows_mark_nulls(void *codes, int64_t count, int width, uint32_t null, uint8_t *out) {
+    int64_t nulls = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int is_null = rows_code(codes, i, width) == null;
+        out[i >> 3] |= (uint8_t)(!is_null << (i & 7));
+        nulls += is_null;
+        if (!is_null) continue;
+        if (width == 1)
+            ((uint8_t *)codes)[i] = 0;
+        else if (width == 2)
+            ((uint16_t *)codes)[i] = 0;
+        else
+            ((uint32_t *)codes)[i] = 0;
+    }
+    return nulls;
+}
+
+/* Bit i of out: the lowest bit of entries[code i]. */
+static void rows_gather_bits(const void *codes, int64_t count, int width, const uint64_t *entries, uint8_t *out) {
+    for (int64_t i = 0; i < count; i++) out[i >> 3] |= (uint8_t)((entries[rows_code(codes, i, width)] & 1) << (i & 7));
+}
+
+static void rows_gather(const void *codes, int64_t count, int width, const uint64_t *entries, uint64_t *out) {
+    for (int64_t i = 0; i < count; i++) out[i] = entries[rows_code(codes, i, width)];
+}
+
+#endif
