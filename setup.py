@@ -103,9 +103,13 @@ def translated() -> list[Extension]:
 
     directives = {**DIRECTIVES, **(CHECKED if DEBUG else {}), **({"linetrace": True} if TRACE else {})}
     said = io.StringIO()
-    with contextlib.redirect_stderr(said):
-        made = cythonize(extensions(), compiler_directives=directives, force=DEBUG or TRACE, show_all_warnings=False)
-    sys.stderr.write(said.getvalue())
+    try:
+        with contextlib.redirect_stderr(said):
+            made = cythonize(
+                extensions(), compiler_directives=directives, force=DEBUG or TRACE, show_all_warnings=False
+            )
+    finally:
+        sys.stderr.write(said.getvalue())
     if "performance hint" in said.getvalue():
         raise SystemExit("Cython gives performance hints: say noexcept or except -1 (docs/design/style.md section 2)")
     return list(made)

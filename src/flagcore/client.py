@@ -138,6 +138,14 @@ def _log_once() -> Callable[[str], None]:
     return unknown
 
 
+def _said(error: Exception) -> str:
+    """Return an error in words, even one that cannot say its own."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001
+        return type(error).__name__
+
+
 class Client:
     """Answers for flags, from any thread. Create one with ``connect`` and keep it as long as the process lives.
 
@@ -258,20 +266,31 @@ class Client:
         evaluation_context: Mapping[str, Any] | EvaluationContext | None = None,
         tracking_event_details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record a named action of a subject in ``client.tracking``, a bounded queue with a hook. Never raises."""
+        """Record a named action of a subject in ``client.tracking``, a bounded queue with a hook.
+
+        Never raises: what is no event (see ``TrackingQueue.record``) is not recorded, and logged as a warning.
+        """
         try:
             event = self.tracking.record(tracking_event_name, evaluation_context, tracking_event_details)
+        except Exception as error:  # noqa: BLE001 - a mapping may raise anything
+            log.warning("a tracking event was not recorded: %s", _said(error))
+            return
+        try:
             if self.tracking.hook is not None:
                 self.tracking.hook(event)
-        except Exception:  # noqa: BLE001 - whatever a hook or a mapping raises is not the caller's affair
-            log.exception("tracking event %r could not be recorded", tracking_event_name)
+        except Exception:  # noqa: BLE001 - what a hook raises is not the caller's affair
+            log.exception("the hook of tracking event %r failed", event.name)
 
     # -- overrides and end ------------------------------------------------------------------------------------------
 
     @contextmanager
     def override(self, values: Mapping[str, object]) -> Iterator[None]:
-        """Answer with ``values`` (flag key -> value) inside the ``with`` block, in all threads."""
-        token = self._engine.push_override(dict(values))
+        """Answer with ``values`` (flag key -> value) inside the ``with`` block, in all threads.
+
+        Raises:
+            TypeError: this is no mapping, a key is no flag key, or no flag can have such a value.
+        """
+        token = self._engine.push_override(values)
         try:
             yield
         finally:

@@ -69,7 +69,6 @@ class Engine(Evaluator):
         engine._overrides = {}
         engine._tokens = 0
         engine._retired = {}
-        engine._closed = False
         _engines.add(engine)
         return engine
 
@@ -78,7 +77,6 @@ class Engine(Evaluator):
     _overrides: dict[int, dict[str, object]]  # token -> values, the latest last
     _tokens: int
     _retired: dict[str, Counts]  # counts of programs that are no longer served
-    _closed: bool
 
     # -- revisions ----------------------------------------------------------------------------------------------------
 
@@ -141,16 +139,19 @@ class Engine(Evaluator):
         A value that is a variant's also decides for flags that require that variant.
 
         Raises:
-            TypeError: no flag can have such a value.
+            TypeError: this is no mapping, a key is no flag key, or no flag can have such a value.
         """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"override takes a mapping of flag keys to values, not {type(values).__name__}")
         with self._lock:  # forks wait for it: a child forked amid another thread's import would wait for that for ever
             from copy import deepcopy
 
             from flagcore.evaluator.constant import constant_program
-        kept = deepcopy(dict(values))  # each load reads them again
+        given = dict(values)
+        for key, value in given.items():
+            constant_program(key, value, None)  # raises for what cannot be one
+        kept = deepcopy(given)  # each load reads them again
         with self._lock:
-            for key, value in kept.items():
-                constant_program(key, value, None)
             self._tokens += 1
             if not self._closed:
                 self._overrides[self._tokens] = kept

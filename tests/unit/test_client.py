@@ -6,10 +6,12 @@ import asyncio
 import copy
 import json
 import logging
+import math
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -229,6 +231,33 @@ def test_override_ends_when_the_block_raises(client: flagcore.Client) -> None:
     assert client.get_boolean_value("german", True) is False
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1], "override takes a mapping of flag keys to values, not list"),
+        ("german", "override takes a mapping of flag keys to values, not str"),
+        (None, "override takes a mapping of flag keys to values, not NoneType"),
+        ({1: 2}, "a flag key is a text that is not empty, not 1"),
+        ({"": 2}, "a flag key is a text that is not empty, not ''"),
+        ({"a\ud800": 2}, "no valid Unicode"),
+        ({"a": "\ud800"}, "no valid Unicode"),
+        ({"a": {1, 2}}, "a flag is boolean, string, integer, float or object"),
+        ({"a": math.nan}, "finite values, not nan"),
+        ({"a": {"k": threading.Lock()}}, "unsupported"),
+    ],
+)
+def test_overrides_of_the_wrong_kind(client: flagcore.Client, values: Any, message: str) -> None:
+    """What cannot be an override raises a TypeError that says what is expected; nothing has changed then."""
+    with pytest.raises(TypeError, match=message), client.override(values):
+        pass
+    with (
+        pytest.raises(TypeError, match=message),
+        client.override({"german": True} | values if isinstance(values, dict) else values),
+    ):
+        pass
+    assert client.get_boolean_value("german", False) is False
+
+
 def test_override_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Overrides answer where there is no data at all."""
     monkeypatch.setenv("FLAGCORE_OFFLINE", "1")
@@ -267,6 +296,72 @@ def test_track_hook_and_its_errors(client: flagcore.Client, caplog: pytest.LogCa
     assert len(client.tracking) == 2
 
 
+class Changing(Mapping[str, object]):
+    """A mapping whose iteration raises, as that of a dict does which another thread changes."""
+
+    def __getitem__(self, key: str) -> object:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise self
+
+
+class Raising(Changing):
+    def __iter__(self) -> Iterator[str]:
+        raise Mute
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((5,), "the name of a tracking event is a string, not int"),
+        ((None,), "a string, not NoneType"),
+        ((b"bought",), "a string, not bytes"),
+        (("",), "empty"),
+        (("bought", None, [1]), "the details of a tracking event are a mapping, not list"),
+        (("bought", None, {"value": math.nan}), "finite number"),
+        (("bought", None, {"value": -math.inf}), "finite number"),
+        (("bought", None, {"value": 10**400}), "finite number"),
+        (("bought", None, {"value": "9.5"}), "the value of a tracking event is a number, not str"),
+        (("bought", None, {"value": True}), "a number, not bool"),
+        (("bought", Changing()), "changed size"),
+        (("bought", None, Changing()), "changed size"),
+        (("bought", Raising()), "Mute"),
+    ],
+)
+def test_what_is_no_tracking_event(
+    client: flagcore.Client, caplog: pytest.LogCaptureFixture, arguments: tuple[Any, ...], message: str
+) -> None:
+    """Odd arguments are not recorded, and logged as one warning that says why; flags go on answering."""
+    with caplog.at_level(logging.WARNING):
+        client.track(*arguments)
+    assert len(client.tracking) == 0
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert message in record.getMessage()
+    assert client.get_boolean_value("german", False, {"country": "DE"}) is True
+
+
+def test_tracking_events_keep_copies(client: flagcore.Client) -> None:
+    """What the caller changes after ``track`` does not change the event; contexts that are no mapping are kept as they are."""
+    context, details, other = {"targetingKey": "u"}, {"value": 2**62}, object()
+    client.track("x" * 100_000, context, details)
+    context.clear()
+    details.clear()
+    client.track("left", other)  # type: ignore[arg-type]
+    first, second = client.tracking.drain()
+    assert (first.context, first.details) == ({"targetingKey": "u"}, {"value": 2**62})
+    assert second.context is other
+
+
 def test_tracking_queue_is_bounded() -> None:
     """When the queue is full the oldest events go, and are counted."""
     events = TrackingQueue(limit=3)
@@ -284,6 +379,8 @@ def test_close(client: flagcore.Client) -> None:
     client.close()
     client.close()
     assert (get("on", False), client.status) == (False, "NOT_READY")
+    details = client.get_boolean_details("on", False)
+    assert (details.error_code, details.error_message) == ("PROVIDER_NOT_READY", "the client is closed")
 
 
 def test_status_listener_hears_the_end(client: flagcore.Client) -> None:

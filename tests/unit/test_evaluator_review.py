@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
-from flagcore.engine import FlagHandle, _after_fork, _before_fork
-from flagcore.evaluator._program import Evaluations, ProgramSet
+from flagcore.compiler import layout
+from flagcore.engine import Engine, _after_fork, _before_fork
+from flagcore.evaluator._program import ProgramSet
 from flagcore.snapshot.objects import Snapshot
 from tests.support.engines import boolean, engine_of, snapshot_of
+from tests.support.program_builder import Builder
+
+LEAF_OFFSET, OUTCOME_COUNT = 10, 23  # fields of the header
 
 
 def _fields(snapshot: Snapshot) -> dict[str, Any]:
@@ -22,22 +26,6 @@ def _fields(snapshot: Snapshot) -> dict[str, Any]:
 def requiring(key: str, when: str) -> dict[str, Any]:
     """Return a flag that requires that another one is on."""
     return {**boolean(when), "requires": [{"flag": key, "is": ["on"]}]}
-
-
-def test_kept_programs_have_room_for_prerequisites_that_are_gone():
-    """A flag in a cycle keeps its previous program, whose own prerequisites need room although no one else serves them."""
-    chain = {"b0": boolean('x == "1"')} | {f"b{i}": requiring(f"b{i - 1}", 'x == "1"') for i in range(1, 40)}
-    engine = engine_of({**chain, "a": requiring("b39", 'y == "1"')})
-    there = snapshot_of({"a": requiring("c", 'y == "1"'), "c": boolean()}, revision=2)
-    back = snapshot_of({"c": requiring("a", 'y == "1"'), "a": boolean()}, revision=2)
-    programs = {"a": there.programs["a"], "c": back.programs["c"]}
-    engine.load(Snapshot(**{**_fields(back), "programs": programs}))
-    assert set(engine.degraded) == {"a", "c"}
-    context = {"x": "1", "y": "1"}
-    for _ in range(3):
-        assert engine.get_boolean_value("a", False, context) is True
-        assert engine.get_boolean_value("a", False, engine.context(context)) is True
-        assert engine.evaluate_all(context)["a"].value is True
 
 
 def test_collections_that_swap_the_revision_under_a_context():
@@ -74,6 +62,68 @@ def test_the_context_none_stays_empty():
     assert engine.get_boolean_value("f", False, context) is True
 
 
+LATER = [{"id": "r", "between": ["2100-01-01T00:00:00Z", None], "serve": "on"}]
+
+
+@pytest.mark.parametrize("reusable", [False, True])
+@pytest.mark.parametrize("part", ["value", "details"])
+def test_outcomes_that_are_made_afresh_are_walked_once(part: str, reusable: bool):
+    """Where the caller's default value or a fresh object is served, a walk asks the clock once and counts once."""
+    asked: list[int] = []
+    engine = engine_of(
+        {
+            "draw": {"type": "boolean", "default": {"on": 1, "off": 1}, "rules": LATER},
+            "object": {"type": "object", "variants": {"on": {"k": 1}}, "default": "on", "rules": LATER},
+        },
+        clock=lambda: asked.append(1) or 0,
+    )
+    context: Any = engine.context({}) if reusable else {}
+    default = object()
+    ways: dict[str, Callable[[], Any]] = {
+        "getter": lambda: getattr(engine, f"get_boolean_{part}")("draw", default, context),
+        "handle": lambda: getattr(engine.flag("draw"), part)(default, context),
+        "object": lambda: getattr(engine.flag("object"), part)(default, context),
+    }
+    for name, ask in ways.items():
+        ask()  # a reusable context takes its room when it is first used
+        asked.clear()
+        engine.counters(drain=True)
+        answer = ask() if part == "value" else ask().value
+        assert answer == {"k": 1} if name == "object" else answer is default
+        assert len(asked) == 1
+        assert [sum(counts.values()) for counts in engine.counters().values()] == [1]
+
+
+def with_leaves(program: bytes, count: int) -> bytes:
+    """Return a program of one split with ``count`` leaves, which all share its contestants."""
+    header = list(layout.HEADER.unpack_from(program))
+    leaf = layout.LEAF.unpack_from(program, header[LEAF_OFFSET])
+    outcomes = leaf[6] + 1
+    leaves = b"".join(layout.LEAF.pack(*leaf[:8], number * outcomes, *leaf[9:]) for number in range(count))
+    header[3], header[LEAF_OFFSET], header[LEAF_OFFSET + 1] = len(program) + len(leaves), len(program), count
+    header[OUTCOME_COUNT] = outcomes * count
+    return layout.HEADER.pack(*header) + program[layout.HEADER_SIZE :] + leaves
+
+
+def test_many_leaves_that_share_contestants():
+    """Two million outcomes in 650 kB, as many as verify lets pass, are linked in linear time; one more than its leaves is refused."""
+    names = [f"v{number:02}" for number in range(100)]
+    builder = Builder("f", value_type=layout.ValueType.BOOLEAN, variants=names)
+    builder.split_leaf(dict.fromkeys(names, 1), builder.slot("targetingKey"))
+    program = with_leaves(builder.finish(), 20_000)
+    engine = Engine()
+    engine.load(Snapshot(epoch=1, revision=1, programs={"f": program}))
+    assert not engine.degraded
+    assert engine.get_boolean_details("f", False, {"targetingKey": "u"}).variant in names
+    assert sum(engine.counters()["f"].values()) == 1
+    header = list(layout.HEADER.unpack_from(program))
+    header[OUTCOME_COUNT] += 1
+    engine.load(
+        Snapshot(epoch=1, revision=2, programs={"f": layout.HEADER.pack(*header) + program[layout.HEADER_SIZE :]})
+    )
+    assert "outcomes" in engine.degraded["f"]
+
+
 class Unshowable:
     """A key whose repr raises an error whose repr raises."""
 
@@ -90,13 +140,6 @@ def test_keys_that_cannot_be_shown():
     engine = engine_of({"f": boolean()})
     key: Any = Unshowable()
     assert engine.get_boolean_details(key, True).error_code == "GENERAL"
-
-
-@pytest.mark.parametrize("kind", [FlagHandle, Evaluations])
-def test_only_an_engine_makes_its_parts(kind: type):
-    """Handles and results without an engine cannot be made."""
-    with pytest.raises(TypeError, match="from Engine"):
-        kind()
 
 
 def test_programs_that_are_none():

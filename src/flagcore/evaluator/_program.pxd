@@ -7,6 +7,11 @@ An Evaluator holds one set as ``current`` and replaces it whole. Structs and the
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.object cimport PyObject, PyTypeObject
 
+cdef extern from "Python.h":
+    int Py_AddPendingCall(int (*call)(void *) except -1, void *argument)
+    int PyThreadState_SetAsyncExc(unsigned long thread, PyObject *kind)
+    unsigned long PyThread_get_thread_ident()
+
 cdef extern from "../kernel/kernel.h" nogil:
     const uint32_t FC_LEAF, FC_NONE, FC_RULE_REQUIRES
     enum:
@@ -62,6 +67,7 @@ cdef extern from "../kernel/kernel.h" nogil:
         uint8_t kind
         uint8_t reason
         uint32_t rule
+        uint32_t variant
         uint32_t count
         uint32_t outcome
 
@@ -122,7 +128,6 @@ cdef extern from "host.h":
         uint32_t outcome_count
         uint32_t slot_count
         uint8_t is_local
-        uint8_t depth
 
     ctypedef struct FlagEntry:
         PyObject *key
@@ -153,7 +158,8 @@ cdef extern from "host.h":
         uint8_t has_time
         int64_t time
 
-    ctypedef PyObject *(*FirstAnswer)(const Flag *flag, uint32_t outcome, int details) noexcept
+    ctypedef PyObject *(*WholeAnswer)(const Flag *flag, uint32_t outcome, PyObject *default, int details) noexcept
+    ctypedef void (*RaiseLater)(PyObject *error) noexcept
 
     enum:
         LOCAL_SLOTS
@@ -166,7 +172,8 @@ cdef extern from "host.h":
     PyObject *host_targeting_key
     PyObject *host_attributes
     PyObject *host_empty
-    FirstAnswer host_first_answer
+    WholeAnswer host_whole_answer
+    RaiseLater host_raise_later
 
     bint host_is_mapping(PyObject *value)
     void host_swallow()
@@ -187,8 +194,8 @@ cdef extern from "host.h":
 
     bint host_install_getter(PyObject *descriptor, int index)
     int host_open_context(PyObject *context, PyObject **mapping, PyObject **targeting_key)
-    PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context, int details)
-    PyObject *host_quick_answer(const FlagTable *table, PyObject *key, PyObject *context, unsigned int type, int details)
+    void host_seal(PyTypeObject *type)
+    PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context, PyObject *const *arguments, int details)
     uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *mapping)
     uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch)
     PyObject *host_look_up(Fetcher *fetcher, Attribute *attribute)
@@ -301,6 +308,7 @@ cdef class Evaluator:
     cdef dict outcome_slots      # flag key -> outcome slot, for flags that are prerequisites; append-only
     cdef Scratch *scratches      # free list
     cdef object static_context, clock, on_unknown
+    cdef public bint _closed     # for good
     cdef object __weakref__
 
     cdef object answer(self, object key, object default, object context, int asked, int details, object at, bint quiet=*)

@@ -29,6 +29,7 @@ RULE = "flagcore.rule"
 REVISION = "flagcore.revision"
 OVERRIDE = "flagcore.override"
 
+cdef str NOT_LOADED = "no flags have been loaded yet", CLOSED = "the client is closed"
 cdef object NOTHING = MappingProxyType({})
 cdef tuple REASONS = (
     Reason.STATIC, Reason.DEFAULT, Reason.TARGETING_MATCH, Reason.SPLIT, Reason.DISABLED, Reason.ERROR
@@ -383,7 +384,7 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
 
 
 cdef set_links(Program program, const void **into, tuple links):
-    """Write the addresses of linked things; add what prerequisites have to the program's depth and needs."""
+    """Write the addresses of linked things; add what prerequisites need to what the program needs."""
     cdef Py_ssize_t i
     cdef object link
     cdef Program below
@@ -391,7 +392,6 @@ cdef set_links(Program program, const void **into, tuple links):
         if isinstance(link, Program):
             below = <Program>link
             into[i] = &below.flag.program
-            program.flag.depth = max(program.flag.depth, below.flag.depth + 1)
             program.memo_words = max(program.memo_words, below.memo_words)
             program.outcome_slots = max(program.outcome_slots, below.outcome_slots)
         elif link is not None:
@@ -401,13 +401,13 @@ cdef set_links(Program program, const void **into, tuple links):
 cdef Outcome *constant_outcome(Flag *flag) noexcept:
     """Return the outcome of a flag that looks at nothing, NULL for others; fill in the values that need no object made."""
     cdef const FcProgram *program = &flag.program
-    cdef FcResult source
+    cdef const FcLeaf *leaf
     cdef uint32_t i
     if program.value_type == FC_VALUE_BOOLEAN:
-        for i in range(flag.outcome_count):
-            source = host_outcome_source(program, i)
-            if source.variant != FC_NONE:
-                set_value(&flag.outcomes[i], variant_at(flag, source.variant).scalar != 0)
+        for i in range(header_of(flag).leaf_count):
+            leaf = &program.leaves[i]
+            if leaf.kind == FC_LEAF_VARIANT:
+                set_value(&flag.outcomes[leaf.outcome], variant_at(flag, leaf.variant).scalar != 0)
     if not program.entry & FC_LEAF or program.leaves[program.entry & ~FC_LEAF].kind == FC_LEAF_SPLIT:
         return NULL
     return &flag.outcomes[program.leaves[program.entry & ~FC_LEAF].outcome]
@@ -527,7 +527,6 @@ cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noe
     return known.details if details else known.value
 
 
-host_first_answer = first_answer
 
 
 # ---- revisions -------------------------------------------------------------------------------------------------------
@@ -608,10 +607,13 @@ cdef uint32_t enter(FlagTable *table, Flag *flag) except 0xFFFFFFFF:
     return <uint32_t>at
 
 
+@cython.final
 cdef class Linker:
     """Builds a revision from bytes: takes over what has not changed, verifies the rest, resolves names.
 
-    What cannot be used is listed in ``degraded`` with the reason: the flag keeps its previous program or is missing.
+    What cannot be used is listed in ``degraded`` with the reason: the flag goes on with its previous bytes, or is missing.
+    Names are resolved last, among what the revision then holds. So every flag and value set has one version in it, whoever
+    names it, and a kept flag obeys the prerequisites of today.
     """
 
     cdef ProgramSet previous
@@ -619,14 +621,17 @@ cdef class Linker:
     cdef dict outcome_slots
     cdef object revision
     cdef dict sources            # flag key -> bytes that are sound
-    cdef dict sets               # name -> ValueSet
+    cdef dict sets               # name -> ValueSet: the snapshot's that are sound
+    cdef dict refused_sets       # name -> why
+    cdef dict kept_sets          # name -> ValueSet of the previous revision that kept flags ask
     cdef dict names              # flag key -> ((kind, name), ...) where there are links
     cdef dict linked             # flag key -> Program
     cdef readonly dict degraded
 
     def __cinit__(self, ProgramSet previous, SlotTable slots, dict outcome_slots, object revision):
         self.previous, self.slots, self.outcome_slots, self.revision = previous, slots, outcome_slots, revision
-        self.sources, self.sets, self.names, self.linked, self.degraded = {}, {}, {}, {}, {}
+        self.sources, self.sets, self.refused_sets, self.kept_sets = {}, {}, {}, {}
+        self.names, self.linked, self.degraded = {}, {}, {}
 
     cdef list link(self, dict programs, dict value_sets):
         """Return the programs of the revision, in the order given."""
@@ -634,12 +639,25 @@ cdef class Linker:
         self._take_sets(value_sets)
         for key, source in programs.items():
             self._take(key, source)
-        for key in self._dependent():
+        for key in self._in_order():
             self._link_one(key)
         for key in self.sources:
             if key not in self.linked:
                 self._link_one(key)
         return [self.linked[key] for key in programs if key in self.linked]
+
+    cdef dict all_sets(self):
+        """Return name -> ValueSet of the revision."""
+        return {**self.kept_sets, **self.sets}
+
+    cdef dict all_debug(self, dict debug):
+        """Return the debug information of the revision: a kept flag keeps its own."""
+        cdef dict known = self.previous.debug
+        if not self.degraded:
+            return debug
+        return {key: text for key, text in {**debug, **{key: known.get(key) for key in self.degraded}}.items() if text is not None}
+
+    # -- what there is to link
 
     cdef _take_sets(self, dict value_sets):
         cdef dict known = self.previous.sets
@@ -652,84 +670,148 @@ cdef class Linker:
             try:
                 self.sets[name] = ValueSet(source)
             except MalformedProgramError as error:
-                self.sets[name] = error
+                self.refused_sets[name] = error
 
     cdef _take(self, str key, bytes source):
-        """Keep sound bytes; of a malformed program the previous bytes, if there are any."""
+        """Use these bytes for a flag, if they are sound and their value sets are there."""
         cdef Program old = self.previous.get(key)
         if source is None:
             raise TypeError(f"the program of {key!r} is None")
-        if old is None or old.source != source:
-            try:
+        try:
+            if old is None or old.source != source:
                 verified(source, key)
-            except (MalformedProgramError, UnicodeDecodeError) as error:
-                self.degraded[key] = f"malformed program: {error}"
-                if old is None:
-                    return
-                source = old.source
+            self._use(key, source)
+            self._find_sets(key)
+        except (MalformedProgramError, UnicodeDecodeError) as error:
+            self._fall_back(key, f"malformed program: {error}")
+
+    cdef _use(self, str key, bytes source):
         self.sources[key] = source
         if (<const FcHeader *>PyBytes_AS_STRING(source)).link_count:
             self.names[key] = link_names(source)
 
-    cdef list _dependent(self):
-        """Return the flags that have prerequisites or are some, prerequisites first; those in a cycle are degraded."""
-        cdef dict waiting = {}, waited_for = {}
-        cdef list ready = [], order = []
-        for key, names in self.names.items():
-            needed = {name for kind, name in names if kind == FC_LINK_PROGRAM and name in self.sources}
-            if needed:
-                waiting[key] = needed
-                for name in needed:
-                    waited_for.setdefault(name, []).append(key)
-                    self.outcome_slots.setdefault(name, len(self.outcome_slots))
-        ready = [name for name in waited_for if name not in waiting]
-        while ready:
-            name = ready.pop()
-            order.append(name)
-            for key in waited_for.get(name, ()):
-                waiting[key].discard(name)
-                if not waiting[key]:
-                    del waiting[key]
-                    ready.append(key)
-        for key in waiting:
-            self.degraded[key] = "its prerequisites form a cycle"
-            del self.sources[key]
-            if self.previous.get(key) is not None:
-                self.linked[key] = self.previous.get(key)
+    cdef _find_sets(self, str key):
+        for kind, name in self.names.get(key, ()):
+            if kind == FC_LINK_PROGRAM or name in self.sets:
+                continue
+            raise MalformedProgramError(f"value set {name!r}: {self.refused_sets.get(name, 'there is none')}")
+
+    cdef _fall_back(self, str key, str reason):
+        """Go on with a flag's previous bytes, and sets where the snapshot's are no good; the second time without the flag."""
+        cdef Program old = None if key in self.degraded else self.previous.get(key)
+        self.degraded.setdefault(key, reason)
+        self.sources.pop(key, None)
+        self.names.pop(key, None)
+        if old is None:
+            return
+        self._use(key, old.source)
+        for kind, name in self.names.get(key, ()):
+            if kind != FC_LINK_PROGRAM and name not in self.sets:
+                self.kept_sets[name] = self.previous.sets[name]
+
+    # -- prerequisites before the flags that require them
+
+    cdef list _in_order(self):
+        """Return the flags that have prerequisites or are some, prerequisites first.
+
+        Where prerequisites go in a circle or too deep, those flags fall back whose bytes are not the previous ones; when
+        there are none left, all that are concerned. Every round takes somebody's bytes away, so this ends.
+        """
+        cdef list order, misfits
+        cdef str reason
+        while True:
+            needs = self._needs()
+            order, misfits = sorted_by_need(needs)
+            reason = "its prerequisites form a cycle"
+            if not misfits:
+                misfits = too_deep(order, needs)
+                reason = "malformed program: the chain of its prerequisites is too long"
+            if not misfits:
+                break
+            for key in [key for key in misfits if self._is_new(key)] or misfits:
+                self._fall_back(key, reason)
+        for name in set().union(*needs.values()):
+            self.outcome_slots.setdefault(name, len(self.outcome_slots))
         return order
+
+    cdef dict _needs(self):
+        """Return flag key -> the prerequisites that there are, for flags that have some."""
+        needs = {}
+        for key, names in self.names.items():
+            there = {name for kind, name in names if kind == FC_LINK_PROGRAM and name in self.sources}
+            if there:
+                needs[key] = there
+        return needs
+
+    cdef bint _is_new(self, str key):
+        cdef Program old = self.previous.get(key)
+        return old is None or old.source != self.sources[key]
+
+    # -- linking
 
     cdef _link_one(self, str key):
         cdef bytes source = self.sources[key]
         cdef Program old = self.previous.get(key)
-        cdef tuple links
+        cdef tuple links = self._links(key)
         cdef uint32_t outcome_slot = self.outcome_slots.get(key, FC_NONE)
-        try:
-            links = self._links(key)
-            if old is not None and old.source == source:
-                if old.flag.program.outcome_slot == outcome_slot and same_objects(old.links, links):
-                    self.linked[key] = old
-                    return
-                self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, old.revision)
-                return
+        if old is None or old.source != source:
             self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, self.revision)
-        except (MalformedProgramError, UnicodeDecodeError) as error:
-            self.degraded[key] = f"malformed program: {error}"
-            if old is not None:
-                self.linked[key] = old
+        elif old.flag.program.outcome_slot == outcome_slot and same_objects(old.links, links):
+            self.linked[key] = old
+        else:
+            self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, old.revision)
 
     cdef tuple _links(self, str key):
         cdef list links = []
-        cdef object target
         for kind, name in self.names.get(key, ()):
-            target = self.linked.get(name) if kind == FC_LINK_PROGRAM else self.sets.get(name)
-            if isinstance(target, MalformedProgramError):
-                raise MalformedProgramError(f"value set {name!r}: {target}")
-            if kind != FC_LINK_PROGRAM and target is None:
-                raise MalformedProgramError(f"value set {name!r} is missing")
-            if kind == FC_LINK_PROGRAM and target is not None and (<Program>target).flag.depth + 2 > <int>FC_MAX_DEPTH:
-                raise MalformedProgramError("the chain of its prerequisites is too long")
-            links.append(target)
+            if kind == FC_LINK_PROGRAM:
+                links.append(self.linked.get(name))
+            else:
+                links.append(self.sets.get(name) or self.kept_sets[name])
         return tuple(links)
+
+
+cdef tuple sorted_by_need(dict needs):
+    """Return (keys of flags and their needs, needs first; keys in cycles or between cycles)."""
+    cdef dict waiting = {key: set(names) for key, names in needs.items()}, waited_for = {}
+    cdef list ready, order = []
+    for key, names in needs.items():
+        for name in names:
+            waited_for.setdefault(name, []).append(key)
+    ready = [name for name in waited_for if name not in waiting]
+    while ready:
+        name = ready.pop()
+        order.append(name)
+        for key in waited_for.get(name, ()):
+            waiting[key].discard(name)
+            if not waiting[key]:
+                del waiting[key]
+                ready.append(key)
+    return order, circling(waiting)
+
+
+cdef list circling(dict waiting):
+    """Return who waits and is waited for: flags that only wait for a cycle are not to blame."""
+    cdef dict waiters = dict.fromkeys(waiting, 0)
+    cdef list ends
+    for names in waiting.values():
+        for name in names:
+            waiters[name] += 1
+    ends = [key for key, count in waiters.items() if not count]
+    while ends:
+        for name in waiting.pop(ends.pop()):
+            waiters[name] -= 1
+            if not waiters[name]:
+                ends.append(name)
+    return list(waiting)
+
+
+cdef list too_deep(list order, dict needs):
+    """Return the flags whose chain of prerequisites is longer than a walk's stack, and of these the lowest."""
+    cdef dict depths = {}
+    for key in order:
+        depths[key] = 1 + max([depths[name] for name in needs.get(key, ())], default=-1)
+    return [key for key, depth in depths.items() if depth == <int>FC_MAX_DEPTH]
 
 
 cdef bint same_objects(tuple left, tuple right):
@@ -804,7 +886,7 @@ cdef class Context:
 @cython.no_gc_clear
 cdef class Evaluator:
     def __cinit__(self, *, clock, static_context=None, on_unknown=None):
-        self.slots = SlotTable()
+        self.slots = SlotTable.__new__(SlotTable)
         self.outcome_slots = {}
         self.static_context = None if static_context is None else dict(static_context)
         self.clock = clock
@@ -901,7 +983,7 @@ cdef class Evaluator:
         if entry == NULL and not programs.ready:
             if not details:
                 return default
-            return failed(key, default, ErrorCode.PROVIDER_NOT_READY, "no flags have been loaded yet")
+            return failed(key, default, ErrorCode.PROVIDER_NOT_READY, CLOSED if self._closed else NOT_LOADED)
         context = self._usable(context)
         if context is None:
             if not details:
@@ -1059,10 +1141,11 @@ cdef class Evaluator:
 
     def _link(self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, dict debug, bint ready=True):
         """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``."""
-        cdef Linker linker = Linker(previous, self.slots, self.outcome_slots, revision)
+        cdef Linker linker = Linker.__new__(Linker, previous, self.slots, self.outcome_slots, revision)
         cdef list linked = linker.link(programs, value_sets)
-        cdef dict sets = {name: found for name, found in linker.sets.items() if isinstance(found, ValueSet)}
-        return new_set(linked, sets, self.slots, self.static_context, self.clock, ready, epoch, revision, debug), linker.degraded
+        return new_set(
+            linked, linker.all_sets(), self.slots, self.static_context, self.clock, ready, epoch, revision, linker.all_debug(debug)
+        ), linker.degraded
 
     def _probes(self, str key not None, bytes source not None, context, moment):
         """Return the probes of a flag for a context.
@@ -1071,7 +1154,7 @@ cdef class Evaluator:
             MalformedProgramError: the probe program is not sound.
         """
         cdef Probes probes = Probes.__new__(Probes)
-        cdef Linker linker = Linker(self._empty(), self.slots, {}, 0)
+        cdef Linker linker = Linker.__new__(Linker, self._empty(), self.slots, {}, 0)
         cdef list linked
         cdef object usable = opened(context)
         linked = linker.link({key: source}, self.current.sources()[1])
@@ -1147,6 +1230,20 @@ cdef object answer_of(const Flag *flag, uint32_t outcome, object default, int as
     return details_of(flag, outcome, value) if details else value
 
 
+cdef PyObject *whole_answer(const Flag *flag, uint32_t outcome, PyObject *default, int details) noexcept:
+    """Return a new reference to what a walk that ended in this outcome hands out, NULL when there is no memory for it."""
+    cdef object answer
+    try:
+        answer = answer_of(flag, outcome, <object>default, ANY_TYPE, details)
+    except BaseException:  # no foreign code runs here
+        return NULL
+    Py_INCREF(answer)
+    return <PyObject *>answer
+
+
+host_whole_answer = whole_answer
+
+
 @cython.final
 @cython.no_gc_clear
 cdef class Probes:
@@ -1171,6 +1268,8 @@ cdef class Probes:
         cdef Fetcher fetcher
         cdef PyObject *found
         cdef str flat = ".".join(path)
+        if not path:
+            raise ValueError("an attribute path has no names")
         if path == ("now",):
             return True, self.moment
         start(&fetcher, self.mapping, self.targeting_key, self.moment)
@@ -1210,15 +1309,14 @@ def waiting_time(uint64_t r):
 @cython.final
 @cython.no_gc_clear
 cdef class FlagHandle:
-    def __init__(self):
-        raise TypeError("a FlagHandle comes from Engine.flag")
-
     def value(self, default_value=None, evaluation_context=None):
         """Return the flag's value, of whatever type it has; the default value as a getter would."""
         cdef Flag *flag = self.current_flag()
+        cdef PyObject *arguments[2]
         cdef PyObject *quick
         if flag != NULL:
-            quick = host_quick_flag(&self.programs.table, flag, <PyObject *>evaluation_context, 0)
+            arguments[1] = <PyObject *>default_value
+            quick = host_quick_flag(&self.programs.table, flag, <PyObject *>evaluation_context, arguments, 0)
             if quick != NULL:
                 return host_given(quick)
         return self.evaluator.answer(self.key, default_value, evaluation_context, ANY_TYPE, 0, None)
@@ -1226,9 +1324,11 @@ cdef class FlagHandle:
     def details(self, default_value=None, evaluation_context=None):
         """Return the flag's details."""
         cdef Flag *flag = self.current_flag()
+        cdef PyObject *arguments[2]
         cdef PyObject *quick
         if flag != NULL:
-            quick = host_quick_flag(&self.programs.table, flag, <PyObject *>evaluation_context, 1)
+            arguments[1] = <PyObject *>default_value
+            quick = host_quick_flag(&self.programs.table, flag, <PyObject *>evaluation_context, arguments, 1)
             if quick != NULL:
                 return host_given(quick)
         return self.evaluator.answer(self.key, default_value, evaluation_context, ANY_TYPE, 1, None)
@@ -1253,9 +1353,6 @@ cdef class FlagHandle:
 @cython.final
 @cython.no_gc_clear  # host.h reads it without looking: other links of a cycle are cut
 cdef class Evaluations:
-    def __init__(self):
-        raise TypeError("Evaluations come from Engine.evaluate_all")
-
     def __dealloc__(self):
         PyMem_Free(self.outcomes)
 
@@ -1310,6 +1407,46 @@ Mapping.register(Evaluations)
 
 
 
+# ---- exceptions that are no errors -------------------------------------------------------------------------------------
+
+
+cdef void raise_later(PyObject *error) noexcept:
+    """Raise this very exception in the calling thread as soon as it runs Python again.
+
+    The main thread takes the exception itself, as a pending call. The others take a class only: one is made that gives the
+    exception when it is called; where that cannot be, its own class.
+    """
+    cdef object given = <object>error, kind = type(given)
+    try:
+        if in_main_thread():
+            Py_INCREF(given)
+            if Py_AddPendingCall(raise_kept, error) == 0:
+                return
+            Py_DECREF(given)
+        members = {"__new__": staticmethod(lambda _, *arguments: given), "__module__": kind.__module__}
+        kind = type(kind)(kind.__name__, (kind,), members)
+    except BaseException:  # a class that cannot be derived from
+        pass
+    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), <PyObject *>kind)
+
+
+cdef bint in_main_thread() except -1:
+    """Return whether the main thread calls; where nobody has loaded ``threading`` there is no other."""
+    import sys
+    threading = sys.modules.get("threading")
+    return threading is None or threading.get_ident() == threading.main_thread().ident
+
+
+cdef int raise_kept(void *error) except -1:
+    """Raise an exception that raise_later has kept."""
+    cdef object given = <object>error
+    Py_DECREF(given)
+    raise given
+
+
+host_raise_later = raise_later
+
+
 cdef PyObject *kept(object value) noexcept:
     """Return a reference that lives as long as the process."""
     Py_INCREF(value)
@@ -1348,3 +1485,12 @@ cdef install_getters():
 
 
 install_getters()
+
+
+cdef seal():
+    """Let only an engine make its parts: made by hand, even by ``__new__``, they would lack what their methods rely on."""
+    for kind in (SlotTable, Program, ProgramSet, Linker, Context, FlagHandle, Probes, Evaluations):
+        host_seal(<PyTypeObject *>kind)
+
+
+seal()

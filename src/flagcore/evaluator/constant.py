@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from contextlib import suppress
 
@@ -23,15 +24,17 @@ OVERRIDE = "flagcore.override"
 _TYPES = list(FlagType)  # by FC_VALUE_*
 
 
-def constant_program(key: str, value: object, flag: Program | None) -> bytes:
+def constant_program(key: object, value: object, flag: Program | None) -> bytes:
     """Return a program that always gives ``value``, reason STATIC, metadata ``flagcore.override``.
 
     Of an existing ``flag`` it takes type and metadata; where the value is that of a variant, it is that variant (and
     meets what other flags require), else a variant called ``override``.
 
     Raises:
-        TypeError: no flag can have such a value.
+        TypeError: no flag can have such a key or such a value.
     """
+    if not isinstance(key, str) or not key:
+        raise TypeError(f"a flag key is a text that is not empty, not {key!r}")
     kind = _type_of(value)
     metadata: dict[str, object] = {}
     name = "override"
@@ -42,7 +45,10 @@ def constant_program(key: str, value: object, flag: Program | None) -> bytes:
         if flag.type is kind:
             with suppress(msgspec.MsgspecError, ValueError, RecursionError):  # of a variant that cannot be read
                 name = next((variant for variant, known in flag.variants().items() if known == value), name)
-    return _program(key, kind, value, name, {**metadata, OVERRIDE: True})
+    try:
+        return _program(key, kind, value, name, {**metadata, OVERRIDE: True})
+    except UnicodeEncodeError as error:
+        raise TypeError(f"a text of the override of {key!r} is no valid Unicode: {error.object!r}") from None
 
 
 def _type_of(value: object) -> FlagType:
@@ -56,6 +62,8 @@ def _type_of(value: object) -> FlagType:
         if isinstance(value, types):
             if kind is FlagType.INTEGER and not -(2**63) <= value < 2**63:  # type: ignore[operator]
                 raise TypeError("an integer flag has 64 bits")
+            if kind is FlagType.FLOAT and not math.isfinite(value):  # type: ignore[arg-type]
+                raise TypeError(f"a float flag has finite values, not {value}")
             return kind
     raise TypeError(f"a flag is boolean, string, integer, float or object (dict, list), not {type(value).__name__}")
 

@@ -48,7 +48,6 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
     uint32_t outcome_count;
     uint32_t slot_count;
     uint8_t is_local;       /* no prerequisites, and within LOCAL_SLOTS and LOCAL_MEMOS */
-    uint8_t depth;          /* longest chain of prerequisites below it */
 } Flag;
 
 typedef struct { /* 24 bytes */
@@ -122,25 +121,29 @@ static PyObject *host_targeting_key; /* "targeting_key" */
 static PyObject *host_attributes;    /* "attributes" */
 static PyObject *host_empty;         /* an empty dict that nobody else holds: the context None */
 
-/* Builds value or details of an outcome at its first use; returns a borrowed reference, or NULL when the caller's default value
- * takes part in it or it must be made afresh each time. Set by the module. */
-static PyObject *(*host_first_answer)(const Flag *flag, uint32_t outcome, int details);
+/* Set by the module: */
+/* New reference to value or details of an outcome that has none ready: built at its first use and kept, or made afresh because the
+ * caller's default value takes part in it or the value may be changed. NULL when there is no memory. */
+static PyObject *(*host_whole_answer)(const Flag *flag, uint32_t outcome, PyObject *default_value, int details);
+/* Raise this exception in the calling thread as soon as it runs Python again. */
+static void (*host_raise_later)(PyObject *error);
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
-/* Forget what foreign code raised. Exceptions that are no errors (KeyboardInterrupt, SystemExit) must not get lost: they are
- * raised again in this thread as soon as the evaluation has returned. */
+/* Forget what foreign code raised. Errors (Exception, so MemoryError and RecursionError too) mean that what was asked for is
+ * missing. The others (KeyboardInterrupt, SystemExit, whatever else ends more than a call) must not get lost, and are no
+ * answer: they are raised again in this thread as soon as it runs Python, at the latest when the evaluation has returned. */
 static __attribute__((noinline, unused)) void host_swallow(void) {
-    PyObject *kind = PyErr_Occurred();
-    if (kind == NULL) return;
-    if (PyErr_GivenExceptionMatches(kind, PyExc_Exception)) {
-        PyErr_Clear();
-        return;
+    PyObject *kind, *error, *trace;
+    if (PyErr_Occurred() == NULL) return;
+    PyErr_Fetch(&kind, &error, &trace);
+    if (!PyErr_GivenExceptionMatches(kind, PyExc_Exception)) {
+        PyErr_NormalizeException(&kind, &error, &trace);
+        host_raise_later(error);
     }
-    Py_INCREF(kind);
-    PyErr_Clear();
-    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), kind);
-    Py_DECREF(kind);
+    Py_XDECREF(kind);
+    Py_XDECREF(error);
+    Py_XDECREF(trace);
 }
 
 /* ---- mappings ---------------------------------------------------------------------------------------------------- */
@@ -651,18 +654,19 @@ static inline __attribute__((always_inline)) FlagEntry *host_find(const FlagTabl
 
 /* Leaf and variant of an outcome; the last outcome of a split has no variant: its subject was not bucketable. */
 static __attribute__((unused)) FcResult host_outcome_source(const FcProgram *program, uint32_t outcome) {
-    const FcHeader *header = (const FcHeader *)program->bytes;
-    FcResult result = {0, outcome, FC_NONE};
-    for (uint32_t i = 0; i < header->leaf_count; i++) {
-        const FcLeaf *leaf = &program->leaves[i];
-        const uint32_t count = leaf->kind == FC_LEAF_SPLIT ? leaf->count + 1 : 1;
-        if (outcome - leaf->outcome >= count) continue;
-        result.leaf = i;
-        if (leaf->kind == FC_LEAF_VARIANT) result.variant = leaf->variant;
-        if (leaf->kind == FC_LEAF_SPLIT && outcome - leaf->outcome < leaf->count)
-            result.variant = ((const FcContestant *)(program->bytes + leaf->variant))[outcome - leaf->outcome].variant;
-        break;
+    uint32_t low = 0, high = ((const FcHeader *)program->bytes)->leaf_count; /* SAFETY: outcomes count up with the leaves */
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (program->leaves[middle].outcome <= outcome)
+            low = middle;
+        else
+            high = middle;
     }
+    const FcLeaf *leaf = &program->leaves[low];
+    const uint32_t place = outcome - leaf->outcome;
+    FcResult result = {low, outcome, leaf->kind == FC_LEAF_VARIANT ? leaf->variant : FC_NONE};
+    if (leaf->kind == FC_LEAF_SPLIT && place < leaf->count)
+        result.variant = ((const FcContestant *)(program->bytes + leaf->variant))[place].variant;
     return result;
 }
 
@@ -775,9 +779,10 @@ static inline int host_is_quick_context(const FlagTable *table, PyObject *object
 }
 
 /* New reference to the value (or details) that a flag has for an exact dict, None or a reusable context, when nothing stands in
- * the way; NULL otherwise: then nothing has been counted yet, and Evaluator.answer goes the whole way. */
+ * the way; NULL otherwise: then nothing has been counted yet, and Evaluator.answer goes the whole way. Of a getter's
+ * arguments the second is read, the caller's default value, when an outcome needs it. */
 static inline __attribute__((always_inline)) PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context,
-                                                                       int details) {
+                                                                       PyObject *const *arguments, int details) {
     const int is_dict = PyDict_CheckExact(context) || context == Py_None;
     if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
     Outcome *outcome = flag->constant;
@@ -795,20 +800,22 @@ static inline __attribute__((always_inline)) PyObject *host_quick_flag(const Fla
     else
         outcome = &flag->outcomes[host_walk_context(table, flag, (ContextHead *)context)];
     answer = details ? outcome->details : outcome->value;
-    if (HOST_UNLIKELY(answer == NULL)) answer = host_first_answer(flag, (uint32_t)(outcome - flag->outcomes), details);
+    if (HOST_LIKELY(answer != NULL))
+        Py_INCREF(answer);
+    else
+        answer = host_whole_answer(flag, (uint32_t)(outcome - flag->outcomes), arguments[1], details);
     if (answer != NULL) outcome->count++;
-    Py_XINCREF(answer);
     Py_DECREF(owner);
     return answer;
 }
 
 /* The same for a flag key, asked for a type. */
 static inline __attribute__((always_inline)) PyObject *host_quick_answer(const FlagTable *table, PyObject *key, PyObject *context,
-                                                                         unsigned type, int details) {
+                                                                         PyObject *const *arguments, unsigned type, int details) {
     if (HOST_UNLIKELY(!PyUnicode_CheckExact(key))) return NULL;
     const FlagEntry *entry = host_find(table, key);
     if (HOST_UNLIKELY(entry == NULL || entry->flag->program.value_type != type)) return NULL;
-    return host_quick_flag(table, entry->flag, context, details);
+    return host_quick_flag(table, entry->flag, context, arguments, details);
 }
 
 /* ---- getters ----------------------------------------------------------------------------------------------------- */
@@ -825,8 +832,10 @@ static inline __attribute__((always_inline)) PyObject *host_getter(PyObject *sel
                                                                    PyObject *names, unsigned type, int details) {
     if (HOST_LIKELY((count == 3 || count == 2) && names == NULL)) {
         PyObject *context = count == 3 ? arguments[2] : Py_None;
-        PyObject *answer = host_quick_answer(&((EvaluatorHead *)self)->current->table, arguments[0], context, type, details);
+        const FlagTable *table = &((EvaluatorHead *)self)->current->table;
+        PyObject *answer = host_quick_answer(table, arguments[0], context, arguments, type, details);
         if (HOST_LIKELY(answer != NULL)) return answer;
+        names = NULL; /* known here: one value less to keep during the walk */
     }
     return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, names);
 }
@@ -878,6 +887,24 @@ static __attribute__((unused)) int host_install_getter(PyObject *descriptor, int
     host_whole_getters[index] = (Getter)(void (*)(void))method->ml_meth;
     method->ml_meth = (PyCFunction)(void (*)(void))host_getters[index];
     return 1;
+}
+
+/* ---- objects that only an engine makes --------------------------------------------------------------------------- */
+
+static PyObject *host_refuse(PyTypeObject *type, PyObject *arguments, PyObject *names) {
+    (void)arguments;
+    (void)names;
+    const char *dot = strrchr(type->tp_name, '.');
+    PyErr_Format(PyExc_TypeError, "only an engine makes a %s", dot == NULL ? type->tp_name : dot + 1);
+    return NULL;
+}
+
+/* Refuse every way that Python has to make an object of the type: all of them end at tp_new, but for Cython's shortcut of a call.
+ * The module itself does without. */
+static __attribute__((unused)) void host_seal(PyTypeObject *type) {
+    type->tp_new = host_refuse;
+    type->tp_vectorcall = NULL;
+    PyType_Modified(type);
 }
 
 /* ---- many flags, any context ------------------------------------------------------------------------------------- */
