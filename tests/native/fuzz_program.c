@@ -256,8 +256,8 @@ static void walk_once(const uint8_t *bytes, const FcHeader *header) {
     const FcResult wide = walk_local(&program, header, &context, 1), local = walk_local(&program, header, &context, 0);
     same(local, walk_filled(&program, header, &context));
     same(local, walk_resuming(&program, header, &context));
-    if (!program.has_requires) same(local, wide);
-    if (!program.has_requires) same(local, walk_small(&program, header, &context));
+    if (!(program.detours & FC_DETOUR_REQUIRES)) same(local, wide);
+    if (!program.detours) same(local, walk_small(&program, header, &context));
     release(&context);
     free(slots);
     free(links);

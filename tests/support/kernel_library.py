@@ -119,9 +119,9 @@ class FcProgram(ctypes.Structure):
         ("memo_count", ctypes.c_uint32),
         ("outcome_slot", ctypes.c_uint32),
         ("value_type", ctypes.c_uint8),
-        ("has_requires", ctypes.c_uint8),
+        ("detours", ctypes.c_uint8),
         ("is_plain", ctypes.c_uint8),
-        ("is_forked", ctypes.c_uint8),
+        ("pad", ctypes.c_uint8),
     ]
 
 
@@ -367,21 +367,26 @@ class Program:
         return _lookup(context, *self.layout.slot(slot), now)
 
 
-def _fetcher(read: Callable[[int], FcValue], kept: list[FcValue]) -> Any:
+def _fetcher(read: Callable[[int], FcValue], kept: list[tuple[int, FcValue]]) -> Any:
     def fetch(_: int, slot: int, out: Any) -> None:
         value = read(slot)
-        kept.append(value)
+        kept.append((slot, value))
         ctypes.memmove(out, ctypes.byref(value), ctypes.sizeof(FcValue))
 
     return FETCH(fetch)
 
 
+def _check_fetches(kept: list[tuple[int, FcValue]]) -> None:
+    slots = [slot for slot, _ in kept]
+    assert len(slots) == len(set(slots)), "an attribute is fetched at most once"
+
+
 def _walk_fetching(program: Program, context: Mapping[str, object], now: int, function: str) -> FcResult:
-    kept: list[FcValue] = []
+    kept: list[tuple[int, FcValue]] = []
     fetch = _fetcher(lambda slot: program.value(context, slot, now), kept)
     frame = program.frame()
     result = getattr(kernel(), function)(ctypes.byref(program.record), ctypes.byref(frame), fetch, None)
-    assert len(kept) <= program.layout.slot_count, "an attribute is fetched at most once"
+    _check_fetches(kept)
     return result  # type: ignore[no-any-return]
 
 
@@ -483,20 +488,20 @@ class Linked:
 
     def walk(self, key: str, context: Mapping[str, object], now: int = 0) -> FcResult:
         """Walk one flag with its prerequisites."""
-        kept: list[FcValue] = []
+        kept: list[tuple[int, FcValue]] = []
         fetch, frame = _fetcher(self._reader(context, now), kept), self._frame()
         result = kernel().fc_walk(self.find(key), ctypes.byref(frame), fetch, None)
-        assert len(kept) <= kernel().fc_slots(self._linked)
+        _check_fetches(kept)
         return result  # type: ignore[no-any-return]
 
     def walk_all(self, context: Mapping[str, object], now: int = 0) -> list[FcResult]:
         """Walk every program for one frame."""
-        kept: list[FcValue] = []
+        kept: list[tuple[int, FcValue]] = []
         fetch, frame, results = (
             _fetcher(self._reader(context, now), kept),
             self._frame(),
             (FcResult * max(1, self.count))(),
         )
         kernel().fc_walk_all(self._linked, ctypes.byref(frame), fetch, None, results)
-        assert len(kept) <= kernel().fc_slots(self._linked)
+        _check_fetches(kept)
         return list(results)[: self.count]

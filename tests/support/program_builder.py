@@ -14,12 +14,25 @@ from typing import NamedTuple
 
 from flagcore.bucketing import seed, variant_identity
 from flagcore.compiler import layout
-from flagcore.compiler.layout import LEAF_BIT, NO_MEMO, NONE, LeafKind, LinkKind, NodeFlag, Op, SplitFlag, ViewKind
+from flagcore.compiler.layout import (
+    LEAF_BIT,
+    NO_MEMO,
+    NONE,
+    ColumnKind,
+    LeafKind,
+    LinkKind,
+    NodeFlag,
+    Op,
+    SplitFlag,
+    ViewKind,
+)
 from flagcore.compiler.patterns import Needle, build_automata
 from flagcore.compiler.tables import build_table
 from flagcore.compiler.value_sets import build_value_set
 
-__all__ = ["Builder", "Record", "Reference", "Text", "leaf", "samples", "sound_sets"]
+__all__ = ["Builder", "Column", "Record", "Reference", "Text", "leaf", "samples", "sound_sets"]
+
+Branch = tuple[int, int]  # first, exit
 
 
 class Text(NamedTuple):
@@ -40,6 +53,26 @@ class Record(NamedTuple):
 
     layout: Struct
     fields: tuple[object, ...]
+
+
+class Column(NamedTuple):
+    """An FcColumn: a view, the masks of its local indices, and either a local index for each class or cuts."""
+
+    view: int
+    masks: Sequence[int]
+    indices: bytes | None = None
+    cuts: Sequence[int] = ()
+
+    def record(self) -> Record:
+        """Return it packed."""
+        kind = ColumnKind.CUTS if self.indices is None else ColumnKind.BYTES
+        place = (
+            Reference(pack(f"<{len(self.cuts)}I", *self.cuts), 4)
+            if self.indices is None
+            else Reference(self.indices, 1)
+        )
+        masks = Reference(pack(f"<{len(self.masks)}Q", *self.masks))
+        return Record(layout.COLUMN, (self.view, kind, place, masks, len(self.masks)))
 
 
 class _Pool:
@@ -92,6 +125,10 @@ class Builder:
     memo_count: int = 0
     entry: int | None = None
     outcomes: int = 0
+    flags: int = 0
+    branching: dict[int, Sequence[int]] = field(default_factory=dict)  # exits that stand in the pool, by node
+    columns: dict[int, int] = field(default_factory=dict)  # of blocks, by node
+    bounds: Sequence[int] | None = None  # words of the bound table; forked programs: computed
 
     def slot(self, *path: str, kind: int = 0) -> int:
         """Add an attribute."""
@@ -141,6 +178,54 @@ class Builder:
         short = int.from_bytes(text, "little") if op == Op.TEXT and len(text) <= 8 else 0
         self.nodes.append(Record(layout.NODE, (op, flags, slot, *exits, short, Text(text))))
         return len(self.nodes) - 1
+
+    def switch(self, view: int, cuts: Sequence[int], exits: Sequence[int], *, flags: int = 0) -> int:
+        """Add a switch with cuts."""
+        slot = self.views[view].fields[2]
+        assert isinstance(slot, int)
+        self.branching[len(self.nodes)] = exits
+        packed = Reference(pack(f"<{1 + len(cuts) + len(exits)}I", len(cuts), *cuts, *exits), 4)
+        return self.node(Op.SWITCH, slot, (leaf(0),) * 3, flags=flags, pool=packed, length=view)
+
+    def fork(self, *branches: Branch) -> int:
+        """Add a fork."""
+        self.flags = layout.ProgramFlag.FORKED
+        self.branching[len(self.nodes)] = [exit_ for _, exit_ in branches]
+        packed = pack("<I", len(branches)) + b"".join(layout.BRANCH.pack(*branch) for branch in branches)
+        return self.node(Op.FORK, 0, (leaf(0),) * 3, pool=Reference(packed, 4))
+
+    def block(self, columns: Sequence[Column], rows: Sequence[int], on_false: int) -> int:
+        """Add a block."""
+        self.flags = layout.ProgramFlag.FORKED
+        self.branching[len(self.nodes)], self.columns[len(self.nodes)] = rows, len(columns)
+        records = Reference(tuple(column.record() for column in columns), 4)
+        packed = Reference(pack(f"<{len(rows)}I", *rows), 4)
+        record = Record(layout.BLOCK, (len(columns), len(rows), records, packed))
+        return self.node(Op.BLOCK, 0, (leaf(0), on_false, leaf(0)), pool=Reference((record,)))
+
+    def multi(
+        self,
+        slot: int,
+        keys: dict[bytes, int] | int,
+        branches: Sequence[Branch],
+        rest: Branch,
+        *,
+        view: int = 0,
+        flags: int = 0,
+    ) -> int:
+        """Add a node of keyed branches: by texts of a list, or by the bits ``keys`` of an automaton view."""
+        self.flags = layout.ProgramFlag.FORKED
+        self.branching[len(self.nodes)] = [exit_ for _, exit_ in branches]
+        by_bits = isinstance(keys, int)
+        table = 0 if isinstance(keys, int) else Reference(build_table(keys, fold=bool(flags & NodeFlag.FOLD)))
+        packed = Reference(b"".join(layout.BRANCH.pack(*branch) for branch in branches), 4)
+        record = Record(layout.MULTI, (table, len(branches), packed, rest[0]))
+        exits = (leaf(0), rest[1], leaf(0))
+        asked, flags = (keys, flags | NodeFlag.LINK) if isinstance(keys, int) else (0, flags)
+        length = view if by_bits else 0
+        return self.node(
+            Op.MULTI, slot, exits, flags=flags, immediate=asked, pool=Reference((record,), 4), length=length
+        )
 
     def variant_leaf(self, variant: int, reason: int = 2, rule: int = NONE) -> int:
         """Add a leaf with one outcome."""
@@ -206,16 +291,45 @@ class Builder:
             at += sum(record.layout.size for record in records) + 7 & ~7
         pool = _Pool(at)
         body = b"".join(_padded(b"".join([pool.pack(record) for record in records])) for records in parts.values())
+        bounds = self.bound_words()
+        bound_offset = pool.place(pack(f"<{len(bounds)}I", *bounds), 4) if bounds else 0
         key, metadata = Text(self.key.encode()), Text(b'{"team":"a"}')
         tail = [(pool.place(text.content, 1), len(text.content)) for text in (key, metadata)]
         body += _padded(bytes(pool.content))
-        return self._header(offsets, at, len(body), tail) + body
+        return self._header(offsets, at, len(body), tail, bound_offset) + body
 
-    def _header(self, offsets: dict[str, int], pool: int, body: int, texts: list[tuple[int, int]]) -> bytes:
+    def bound_words(self) -> Sequence[int]:
+        """Return the bound table: as given, or the least that holds; of programs without forks none."""
+        if self.bounds is not None or not self.flags & layout.ProgramFlag.FORKED:
+            return self.bounds or ()
+        words = [0] * len(self.nodes)
+        for at in reversed(range(len(words))):
+            steps, forks = self._bound(at, words)
+            words[at] = steps << 8 | forks
+        return words
+
+    def _bound(self, at: int, words: list[int]) -> tuple[int, int]:
+        op, _, _, on_true, on_false, on_unknown, *_ = self.nodes[at].fields
+        plain = [exit_ for exit_ in (on_true, on_false, on_unknown) if isinstance(exit_, int)]
+        several = op in (Op.FORK, Op.MULTI, Op.BLOCK)
+        exits = list(self.branching.get(at, plain))
+        if op in (Op.BLOCK, Op.MULTI):
+            exits.append(plain[1])
+        behind = [(words[exit_] >> 8, words[exit_] & 255) for exit_ in exits if not exit_ & LEAF_BIT] or [(0, 0)]
+        steps = (sum if several else max)(steps for steps, _ in behind)
+        forks = max(forks for _, forks in behind)
+        return 1 + self.columns.get(at, 0) + steps, forks + (op in (Op.FORK, Op.MULTI))
+
+    def _header(
+        self, offsets: dict[str, int], pool: int, body: int, texts: list[tuple[int, int]], bound_offset: int
+    ) -> bytes:
         counts = [len(part) for part in (self.leaves, self.slots, self.views, self.variants, self.rules, self.links)]
         parts = zip(("leaves", "slots", "views", "variants", "rules", "links"), counts, strict=True)
         places = [number for name, count in parts for number in (offsets[name], count)]
         entry = self.entry if self.entry is not None else (0 if self.nodes else leaf(0))
+        steps = len(self.nodes)
+        if bound_offset:
+            steps = 0 if entry & LEAF_BIT else self.bound_words()[entry] >> 8
         return layout.HEADER.pack(
             *(
                 layout.MAGIC,
@@ -224,11 +338,11 @@ class Builder:
                 layout.HEADER_SIZE + body,
                 layout.HASH_XXH64,
                 self.value_type,
-                0,
+                self.flags,
             ),
-            *(entry, len(self.nodes), len(self.nodes), *places, self.memo_count, self.outcomes),
+            *(entry, steps, len(self.nodes), *places, self.memo_count, self.outcomes),
             *(number for text in texts for number in text),
-            *(pool, 0, 0),
+            *(pool, bound_offset, 0),
         )
 
 
@@ -414,13 +528,77 @@ def lookups() -> Builder:
         flags = NodeFlag.FOLD if fold else 0
         builder.node(Op.LOOKUP, slot, exits, flags=flags, pool=Reference(build_table(values, fold=fold)))
     builder.node(Op.HAS, slot, exits)
+
+
+def requiring(key: str, *others: str, met: str = "on") -> bytes:
+    """Return a program that serves `on` when all others do, else the caller's default value."""
+    builder = Builder(key, layout.ValueType.BOOLEAN, ("off", "on"), ())
+    builder.variant_leaf(1)
+    builder.caller_leaf(2)
+    identity = Reference(pack("<Q", variant_identity(met)))
+    for at, other in enumerate(others):
+        link = builder.link(LinkKind.PROGRAM, other)
+        following = leaf(0) if at == len(others) - 1 else at + 1
+        builder.node(Op.REQUIRES, 0, (following, leaf(1), leaf(1)), immediate=link, pool=identity, length=1)
+    return builder.finish()
+
+
+def forked() -> Builder:
+    """Forks inside of forks, blocks with columns of both kinds, lists and texts that lead to keyed branches."""
+    builder = Builder("forked", memo_count=4, variants=[f"v{at:02}" for at in range(24)])
+    text, plan, now = builder.slot("country"), builder.slot("plan"), builder.slot("now", kind=1)
+    for variant in range(21):
+        builder.variant_leaf(variant)
+    builder.split_leaf({"v20": 1, "v21": 3}, plan, memo=3)
+    builder.variant_leaf(23, reason=1)
+    countries = {key: 3 + at for at, key in enumerate(TEXTS)}
+    by_country = builder.view(ViewKind.TEXT, text, 8, Reference(build_table(countries)), count=5, memo=0)
+    by_plan = builder.view(ViewKind.TEXT, plan, 5, Reference(build_table({b"on": 3, b"off": 4})), count=2)
+    numbers = Reference(tuple(map(number, (0, 5, 7))))
+    by_number = builder.view(ViewKind.NUMBER, text, 9, numbers, count=3, memo=1)
+    by_time = builder.view(ViewKind.TIME, now, 5, Reference(pack("<q", 0)), count=1)
+    needles = builder.view(ViewKind.AUTOMATON, text, 0, Reference(automaton(b"a", b"long", b"x", b"key")), memo=2)
+    row = NodeFlag.ROW
+    every = (1 << 5) - 1
+    builder.fork((0, 1), (2, 2), (7, 10), (17, NONE), (18, 16))  # 0
+    builder.switch(by_country, (3, 5), (NONE, leaf(0), 3))  # 1
+    builder.fork((2, 4), (3, 9), (4, NONE))  # 2
+    builder.text_node(Op.TEXT, plan, (leaf(1), NONE, NONE), b"off")  # 3
+    columns = [
+        Column(by_plan, (0b00011, 0b11101, every), bytes((0, 0, 2, 1, 2))),
+        Column(by_country, (0b10101, 0b01111, 0), cuts=(3, 7)),
+        Column(by_time, (every, 0), cuts=(4,)),
+    ]
+    builder.block(columns, (5, 6, 5, leaf(3), leaf(2)), 9)  # 4
+    builder.node(Op.GATE, plan, (leaf(5), 8, NONE), flags=row, immediate=seed("salt"), pool=500_000, length=3)  # 5
+    builder.node(
+        Op.CLASS, text, (7, NONE, NONE), flags=row, pool=Reference(pack("<3I", 1, 2, 6), 4), length=by_number
+    )  # 6
+    builder.node(Op.BOOLEAN, text, (leaf(3), leaf(4), NONE), flags=row)  # 7
+    builder.node(Op.MATCH, text, (leaf(6), NONE, NONE), flags=row, immediate=1, length=needles)  # 8
+    builder.block([], (NONE, 19), NONE)  # 9
+    keys = {f"key-{at}".encode(): at % 12 for at in range(20)} | {b"DE": 0}
+    branches = [(7 + at // 2, leaf(7 + at // 2) if at % 3 else 11 + at // 3) for at in range(12)]
+    builder.multi(text, keys, branches, (13, 15))  # 10
+    for at in range(4):  # 11 to 14
+        builder.node(Op.BOOLEAN, plan, (leaf(7 + 3 * at // 2), NONE, NONE))
+    folded = [(13, leaf(14)), (13, leaf(13))]
+    builder.multi(
+        text, {b"on": 1, b"off": 0, b"a text of more than a word": 0}, folded, (17, NONE), flags=NodeFlag.FOLD
+    )
+    bits = [(18, NONE), (19, leaf(19)), (18, leaf(18))]
+    builder.multi(text, 0b1101, bits, (20, 17), view=needles)  # 16
+    builder.fork((20, 18), (21, leaf(21)))  # 17
+    builder.node(Op.HAS, text, (leaf(20), NONE, NONE))  # 18
+    builder.node(Op.BOOLEAN, text, (leaf(9), NONE, NONE), flags=row)  # 19
     return builder
 
 
 def samples() -> dict[str, bytes]:
     """Return sound programs by key; together they hold every operation, kind of view and kind of leaf."""
     return {
-        builder.key: builder.finish() for builder in (static(), split(), operations(), classes(), lookups(), requires())
+        builder.key: builder.finish()
+        for builder in (static(), split(), operations(), classes(), lookups(), requires(), forked())
     }
 
 

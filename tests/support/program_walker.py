@@ -1,6 +1,7 @@
 """Programs walked as kernel.h describes their nodes, in plain Python: the judge of what the compiler emits.
 
-Values are Python's: None is missing or null. Slow and simple; nothing of the kernel or the compiler's graph is used.
+Values are Python's: None is missing or null. Slow and simple; nothing of the kernel or the compiler's graph is used. Steps are counted as
+kernel.h bounds them: nodes, and the columns of blocks that are looked at.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from flagcore.bucketing import bucket, choose, subject_bytes, variant_identity, xxh64
-from flagcore.compiler.layout import LEAF_BIT, NO_MEMO, LeafKind, LinkKind, NodeFlag, Op, ViewKind
-from flagcore.compiler.reader import LeafRecord, NodeRecord, ProgramReader, signed, to_double
+from flagcore.compiler.layout import FORK_DEPTH, LEAF_BIT, NO_MEMO, NONE, LeafKind, LinkKind, NodeFlag, Op, ViewKind
+from flagcore.compiler.reader import BranchRecord, LeafRecord, NodeRecord, ProgramReader, signed, to_double
 from flagcore.model.literals import parse_address, parse_time, parse_version, precedence
 from tests.support.automaton_runner import run_automaton
 from tests.support.table_reader import look_up, member
@@ -32,7 +33,16 @@ class Ending(NamedTuple):
     leaf: LeafRecord
     variant: str | None
     steps: int
-    nodes: tuple[int, ...]
+    nodes: tuple[int, ...]  # in the order of the walk
+
+
+@dataclass
+class _Trail:
+    """What one walk has looked at."""
+
+    nodes: list[int] = field(default_factory=list)
+    views: list[int] = field(default_factory=list)  # of columns
+    best: int = NONE  # the smallest leaf's exit so far
 
 
 @dataclass
@@ -51,16 +61,71 @@ class Walker:
 
     def walk(self, program: ProgramReader, entry: int | None = None) -> Ending:
         """Walk from ``entry``, the program's own by default."""
-        at = program.entry if entry is None else entry
-        seen: list[int] = []
-        while not at & LEAF_BIT:
-            assert not seen or at > seen[-1], "exits point forward"
-            seen.append(at)
-            at = self._step(program, program.nodes[at])
-        assert len(seen) <= program.step_bound
+        trail = _Trail()
+        self._visit(program, program.entry if entry is None else entry, trail, 0)
+        at = trail.best if trail.best != NONE else LEAF_BIT | (len(program.leaves) - 1)
+        steps = len(trail.nodes) + len(trail.views)
+        assert steps <= program.step_bound
         leaf = program.leaves[at ^ LEAF_BIT]
-        _check_memos(program, seen, leaf)
-        return Ending(leaf, self._variant(program, leaf), len(seen), tuple(seen))
+        _check_memos(program, trail, leaf)
+        return Ending(leaf, self._variant(program, leaf), steps, tuple(trail.nodes))
+
+    def _visit(self, program: ProgramReader, at: int, trail: _Trail, depth: int) -> int:
+        """Walk from an exit to its end; return the smallest leaf met on the way, or NONE."""
+        assert depth <= FORK_DEPTH
+        while not at & LEAF_BIT:
+            node, own = program.nodes[at], at
+            trail.nodes.append(own)
+            if node.op in (Op.FORK, Op.MULTI):
+                return self._visit_branches(program, node, trail, depth + 1)
+            at = self._block(program, node, trail) if node.op is Op.BLOCK else self._step(program, node)
+            assert at > own, "exits point forward"
+        trail.best = min(trail.best, at)
+        return at
+
+    def _visit_branches(self, program: ProgramReader, node: NodeRecord, trail: _Trail, depth: int) -> int:
+        smallest = NONE
+        for branch in self._branches(program, node):
+            if LEAF_BIT | branch.first < trail.best:
+                found = self._visit(program, branch.exit, trail, depth)
+                assert found >= LEAF_BIT | branch.first, "`first` is the smallest leaf of the branch"
+                smallest = min(smallest, found)
+        return smallest
+
+    def _branches(self, program: ProgramReader, node: NodeRecord) -> list[BranchRecord]:
+        """The branches that a value leads to, in the order of their numbers."""
+        if node.op is Op.FORK:
+            branches = program.branches(node)
+            assert branches == sorted(branches, key=lambda branch: branch.first)
+            return branches
+        multi, value = program.multi(node), self._value(program, node.slot)
+        numbers: set[int] = set()
+        if node.flags & NodeFlag.LINK:
+            mask = _mask(program, node.length, text) if (text := _text(value)) is not None else 0
+            numbers = {number for bit, number in multi.bits.items() if mask >> bit & 1}
+        elif isinstance(value, list | tuple | set | frozenset):
+            texts = [text for element in value if (text := _text(element)) is not None]
+            folded = [text.lower() if node.flags & NodeFlag.FOLD else text for text in texts]
+            numbers = {multi.texts[key] for text in folded if (key := text.decode()) in multi.texts}
+        return [*(multi.branches[number] for number in sorted(numbers)), BranchRecord(multi.rest_first, node.on_false)]
+
+    def _block(self, program: ProgramReader, node: NodeRecord, trail: _Trail) -> int:
+        """The leaf of the first row that holds, or on_false."""
+        block = program.block(node)
+        rows = (1 << len(block.rows)) - 1
+        for column in block.columns:
+            if rows:
+                trail.views.append(column.view)
+                number = self.view_class(program, column.view)
+                rows &= next(mask for low, high, mask in column.masks if low <= number < high)
+        for row, at in enumerate(block.rows):
+            while rows >> row & 1 and not at & LEAF_BIT:
+                assert program.nodes[at].flags & NodeFlag.ROW
+                trail.nodes.append(at)
+                at = self._step(program, program.nodes[at])
+            if rows >> row & 1 and at != NONE:
+                return at
+        return node.on_false
 
     def _variant(self, program: ProgramReader, leaf: LeafRecord) -> str | None:
         if leaf.kind is not LeafKind.SPLIT:
@@ -130,11 +195,12 @@ class Walker:
         return 0 if value is None else _classify(self, program, number, value)
 
 
-def _check_memos(program: ProgramReader, seen: list[int], leaf: LeafRecord) -> None:
+def _check_memos(program: ProgramReader, trail: _Trail, leaf: LeafRecord) -> None:
     """Assert that nothing dear is computed twice: what several nodes of one walk need has a memo word."""
-    needed: list[tuple[object, int]] = []
-    for node in (program.nodes[index] for index in seen):
-        if node.op in (Op.SWITCH, Op.CLASS, Op.MATCH):
+    needed: list[tuple[object, int]] = [(("view", view), program.views[view].memo) for view in trail.views]
+    for node in (program.nodes[index] for index in trail.nodes):
+        by_view = node.op in (Op.SWITCH, Op.CLASS, Op.MATCH) or (node.op is Op.MULTI and node.flags & NodeFlag.LINK)
+        if by_view:
             needed.append((("view", node.length), program.views[node.length].memo))
         elif node.op is Op.GATE:
             needed.append((("hash", node.slot, node.immediate), node.length & 0xFFFF))

@@ -35,7 +35,7 @@ SOUND = samples()
 HEADER = (
     "magic format min_reader size hash_id value_type flags entry step_bound node_count leaf_offset leaf_count slot_offset "
     "slot_count view_offset view_count variant_offset variant_count rule_offset rule_count link_offset link_count memo_count "
-    "outcome_count key key_length metadata metadata_length pool_offset reserved reserved2"
+    "outcome_count key key_length metadata metadata_length pool_offset bound_offset reserved"
 ).split()
 
 
@@ -95,9 +95,9 @@ def test_the_start_must_be_aligned():
 
 def test_every_status_has_a_text():
     """Each status has words of its own, and an unknown one says so."""
-    texts = [status_text(status) for status in range(31)]
-    assert len(set(texts)) == 31
-    assert status_text(31) == status_text(1 << 31) == "unknown status"
+    texts = [status_text(status) for status in range(33)]
+    assert len(set(texts)) == 33
+    assert status_text(33) == status_text(1 << 31) == "unknown status"
 
 
 # --- header and parts -------------------------------------------------------------------------------------------------
@@ -109,9 +109,11 @@ HEADERS = [
     ({"size": 8}, "the size"),
     ({"hash_id": 2}, "a field of the header"),
     ({"value_type": 5}, "a field of the header"),
-    ({"flags": 1}, "a field of the header"),
+    ({"flags": 2}, "a field of the header"),
+    ({"flags": 1}, "a walk may take"),
     ({"reserved": 1}, "a field of the header"),
-    ({"reserved2": 1}, "a field of the header"),
+    ({"bound_offset": 1}, "a walk may take"),
+    ({"bound_offset": NONE - 3}, "a walk may take"),
     ({"pool_offset": 1 << 30}, "a field of the header"),
     ({"memo_count": NO_MEMO}, "a field of the header"),
     ({"metadata_length": 1 << 31}, "a field of the header"),

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from flagcore.bucketing import choose, position, seed, variant_identity
+from flagcore.bucketing import choose, position, seed
 from flagcore.compiler import compile_flag_set, layout
 from flagcore.compiler.layout import NONE, LinkKind, NodeFlag, Op, ViewKind
 from flagcore.compiler.tables import build_table
@@ -29,6 +29,7 @@ from tests.support.program_builder import (
     automaton,
     leaf,
     number,
+    requiring,
     samples,
     version,
 )
@@ -436,19 +437,6 @@ def test_gates_and_splits_share_a_hash():
 
 
 # --- linked sets ------------------------------------------------------------------------------------------------------
-
-
-def requiring(key: str, *others: str, met: str = "on") -> bytes:
-    """Return a program that serves `on` when all others do, else the caller's default value."""
-    builder = Builder(key, layout.ValueType.BOOLEAN, ("off", "on"), ())
-    builder.variant_leaf(1)
-    builder.caller_leaf(2)
-    identity = Reference(pack("<Q", variant_identity(met)))
-    for at, other in enumerate(others):
-        link = builder.link(LinkKind.PROGRAM, other)
-        following = leaf(0) if at == len(others) - 1 else at + 1
-        builder.node(Op.REQUIRES, 0, (following, leaf(1), leaf(1)), immediate=link, pool=identity, length=1)
-    return builder.finish()
 
 
 def test_prerequisites():

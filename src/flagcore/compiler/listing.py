@@ -14,15 +14,24 @@ from flagcore.compiler.constants_text import (
     texts_text,
     time_text,
 )
-from flagcore.compiler.layout import LEAF_BIT, LeafKind, LinkKind, NodeFlag, Op, SplitFlag, ValueType
+from flagcore.compiler.layout import LEAF_BIT, NONE, LeafKind, LinkKind, NodeFlag, Op, SplitFlag, ValueType
 from flagcore.compiler.plan import LeafReason
-from flagcore.compiler.reader import LeafRecord, NodeRecord, ProgramReader, VariantRecord, signed, to_double
+from flagcore.compiler.reader import (
+    BlockRecord,
+    LeafRecord,
+    NodeRecord,
+    ProgramReader,
+    VariantRecord,
+    signed,
+    to_double,
+)
 from flagcore.model.expression_print import print_path
 from flagcore.snapshot.codec import decode_debug
 
 __all__ = ["Listing", "listing", "listing_data"]
 
 _BUCKETS_PER_PERCENT = 10_000
+_MANY = frozenset({Op.SWITCH, Op.LOOKUP, Op.FORK, Op.BLOCK, Op.MULTI})  # an exit a line
 
 
 class ViewListing(TypedDict):
@@ -110,7 +119,7 @@ def _view_line(view: ViewListing) -> str:
 
 def _node_lines(node: NodeListing) -> list[str]:
     head = f"{node['number']:>4}  {node['test']}"
-    if node["op"] not in (Op.SWITCH.name.lower(), Op.LOOKUP.name.lower()):
+    if Op[node["op"].upper()] not in _MANY:
         return [f"{head}  " + "  ".join(f"{answer} -> {target}" for answer, target in node["exits"])]
     return [head, *(f"        {answer} -> {target}" for answer, target in node["exits"])]
 
@@ -118,6 +127,16 @@ def _node_lines(node: NodeListing) -> list[str]:
 def _leaf_line(leaf: LeafListing) -> str:
     who = "default" if leaf["rule"] is None else f"rule {leaf['rule']}"
     return f"{leaf['number']:>4}  {who}: {leaf['serves']} ({leaf['reason']})"
+
+
+def _joined_runs(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs of classes, those that touch as one."""
+    joined: list[tuple[int, int]] = []
+    for low, high in runs:
+        if joined and joined[-1][1] == low:
+            low = joined.pop()[0]
+        joined.append((low, high))
+    return joined
 
 
 class _Lister:
@@ -194,7 +213,9 @@ class _Lister:
     # -- nodes
 
     def _target(self, exit_: int) -> str:
-        """A node's number, or a leaf with what it serves."""
+        """A node's number, a leaf with what it serves, or that no row holds."""
+        if exit_ == NONE:
+            return "no row"
         if not exit_ & LEAF_BIT:
             return str(exit_)
         number = exit_ ^ LEAF_BIT
@@ -203,10 +224,10 @@ class _Lister:
         return f"leaf {number} ({served})"
 
     def _node(self, number: int, node: NodeRecord) -> NodeListing:
-        exits = {Op.SWITCH: self._switch_exits, Op.LOOKUP: self._lookup_exits}.get(node.op, self._exits)(node)
+        exits = _EXITS.get(node.op, _Lister.exits)(self, node)
         return NodeListing(number=number, op=node.op.name.lower(), test=_TEXTS[node.op](self, node), exits=exits)
 
-    def _exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+    def exits(self, node: NodeRecord) -> list[tuple[str, str]]:
         """Yes, no and unknown; the last two joined where they lead to the same place."""
         yes, no, unknown = map(self._target, (node.on_true, node.on_false, node.on_unknown))
         if no == unknown:
@@ -215,7 +236,7 @@ class _Lister:
             return [("no", no), ("else", yes)]
         return [("yes", yes), ("no", no), ("unknown", unknown)]
 
-    def _switch_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+    def switch_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
         """Answers by target, in the order of classes."""
         answers: dict[int, list[str]] = {}
         view = self._program.views[node.length]
@@ -223,7 +244,8 @@ class _Lister:
             answers.setdefault(exit_, []).append(class_text(self._program, view, low, high))
         return [(", ".join(texts), self._target(exit_)) for exit_, texts in answers.items()]
 
-    def _lookup_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+    def lookup_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+        """Answers by target, what is no known text first."""
         texts = self._program.lookup_exits(node)
         answers = [("missing", node.on_unknown), ("wrong type", node.on_true), ("any other text", node.on_false)]
         answers += [(texts_text(members), exit_) for exit_, members in texts.items()]
@@ -231,6 +253,39 @@ class _Lister:
         for answer, exit_ in answers:
             joined.setdefault(exit_, []).append(answer)
         return [(", ".join(answers), self._target(exit_)) for exit_, answers in joined.items()]
+
+    def fork_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+        """Every branch, and from which leaf on it has rows."""
+        branches = self._program.branches(node)
+        return [(f"from leaf {branch.first} on", self._target(branch.exit)) for branch in branches]
+
+    def block_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+        """Every row with the classes that leave it possible, then no row."""
+        block = self._program.block(node)
+        rows = [(self._row_text(block, row), self._target(exit_)) for row, exit_ in enumerate(block.rows)]
+        return [*rows, ("none of them", self._target(node.on_false))]
+
+    def _row_text(self, block: BlockRecord, row: int) -> str:
+        texts = []
+        for column in block.columns:
+            view = self._program.views[column.view]
+            runs = _joined_runs([(low, high) for low, high, rows in column.masks if rows >> row & 1])
+            if runs != [(0, view.classes)]:
+                classes = ", ".join(class_text(self._program, view, low, high) for low, high in runs)
+                texts.append(f"{print_path(self._program.slots[view.slot])}: {classes or 'nothing'}")
+        return " and ".join(texts) or "anything"
+
+    def multi_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
+        """Every branch with the constants that lead to it, then the rows without one."""
+        multi = self._program.multi(node)
+        words: list[list[str]] = [[] for _ in multi.branches]
+        for key, number in sorted(multi.texts.items()):
+            words[number].append(json.dumps(key, ensure_ascii=False))
+        for bit, number in multi.bits.items():
+            words[number].append(f"test {bit}")
+        found = zip(words, multi.branches, strict=True)
+        exits = [(", ".join(keys), self._target(branch.exit)) for keys, branch in found]
+        return [*exits, ("and anyhow", self._target(node.on_false))]
 
     def _name(self, node: NodeRecord) -> str:
         return print_path(self._program.slots[node.slot])
@@ -296,6 +351,19 @@ class _Lister:
     def text_lookup(self, node: NodeRecord) -> str:
         return f"look up {self._name(node)}" + (" ignoring case" if node.flags & NodeFlag.FOLD else "")
 
+    def text_fork(self, node: NodeRecord) -> str:
+        return f"the smallest leaf of {len(self._program.branches(node))} branches"
+
+    def text_block(self, node: NodeRecord) -> str:
+        block = self._program.block(node)
+        views = ", ".join(str(column.view) for column in block.columns)
+        return f"the first of {len(block.rows)} rows" + (f" by view {views}" if views else "")
+
+    def text_multi(self, node: NodeRecord) -> str:
+        if node.flags & NodeFlag.LINK:
+            return f"{self._name(node)} contains, by the automaton of view {node.length}"
+        return f"{self._name(node)} (a list) contains" + (" (ignoring case)" if node.flags & NodeFlag.FOLD else "")
+
     def _constant(self, node: NodeRecord) -> str:
         prefix = "i" if node.flags & NodeFlag.FOLD else ""
         return prefix + json.dumps(self._program.text(node), ensure_ascii=False)
@@ -325,4 +393,15 @@ _TEXTS: dict[Op, Callable[[_Lister, NodeRecord], str]] = {
     Op.CLASS: _Lister.text_class,
     Op.SWITCH: _Lister.text_switch,
     Op.LOOKUP: _Lister.text_lookup,
+    Op.FORK: _Lister.text_fork,
+    Op.BLOCK: _Lister.text_block,
+    Op.MULTI: _Lister.text_multi,
+}
+
+_EXITS: dict[Op, Callable[[_Lister, NodeRecord], list[tuple[str, str]]]] = {
+    Op.SWITCH: _Lister.switch_exits,
+    Op.LOOKUP: _Lister.lookup_exits,
+    Op.FORK: _Lister.fork_exits,
+    Op.BLOCK: _Lister.block_exits,
+    Op.MULTI: _Lister.multi_exits,
 }

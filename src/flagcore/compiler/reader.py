@@ -11,11 +11,15 @@ from typing import NamedTuple
 from flagcore.compiler.layout import (
     ADDRESS,
     AFFIX,
+    BLOCK,
+    BRANCH,
+    COLUMN,
     CONTESTANT,
     HEADER,
     HEADER_SIZE,
     LEAF,
     LINK,
+    MULTI,
     NODE,
     NONE,
     NUMBER,
@@ -26,17 +30,23 @@ from flagcore.compiler.layout import (
     VARIANT,
     VERSION,
     VIEW,
+    ColumnKind,
     LeafKind,
     LinkKind,
     NodeFlag,
     Op,
+    ProgramFlag,
     ValueType,
     ViewFlag,
     ViewKind,
 )
 
 __all__ = [
+    "BlockRecord",
+    "BranchRecord",
+    "ColumnRecord",
     "LeafRecord",
+    "MultiRecord",
     "NodeRecord",
     "ProgramReader",
     "SetValues",
@@ -64,6 +74,37 @@ class NodeRecord(NamedTuple):
     immediate: int
     pool: int
     length: int
+
+
+class BranchRecord(NamedTuple):
+    """An FcBranch."""
+
+    first: int  # the smallest leaf that it can reach
+    exit: int
+
+
+class ColumnRecord(NamedTuple):
+    """An FcColumn."""
+
+    view: int
+    kind: ColumnKind
+    masks: list[tuple[int, int, int]]  # (low, high, rows that these classes leave), neighbours with one mask joined
+
+
+class BlockRecord(NamedTuple):
+    """An FcBlock."""
+
+    columns: list[ColumnRecord]
+    rows: tuple[int, ...]  # exits
+
+
+class MultiRecord(NamedTuple):
+    """An FcMulti: branches by texts of a list, or by the bits of an automaton's mask."""
+
+    branches: list[BranchRecord]
+    texts: dict[str, int]  # -> branch
+    bits: dict[int, int]  # -> branch
+    rest_first: int
 
 
 class LeafRecord(NamedTuple):
@@ -146,6 +187,18 @@ class ProgramReader:
     def step_bound(self) -> int:
         """No walk visits more nodes."""
         return self._header[8]
+
+    @property
+    def flags(self) -> ProgramFlag:
+        """Of the header."""
+        return ProgramFlag(self._header[6])
+
+    @cached_property
+    def bounds(self) -> list[tuple[int, int]]:
+        """(steps, forks) of each node, where the program carries them."""
+        offset = self._header[29]
+        words = unpack_from(f"<{self._header[9]}I", self.data, offset) if offset else ()
+        return [(word >> 8, word & 255) for word in words]
 
     @property
     def memo_count(self) -> int:
@@ -267,12 +320,27 @@ class ProgramReader:
             (count,) = unpack_from("<I", self.data, node.pool)
             edges = (0, *unpack_from(f"<{count}I", self.data, node.pool + 4), classes)
             exits = unpack_from(f"<{count + 1}I", self.data, node.pool + 4 + 4 * count)
-        joined: list[tuple[int, int, int]] = []
-        for low, high, exit_ in zip(edges, edges[1:], exits, strict=False):
-            if joined and joined[-1][2] == exit_:
-                low = joined.pop()[0]
-            joined.append((low, high, exit_))
-        return joined
+        return _joined(edges, exits)
+
+    def branches(self, node: NodeRecord) -> list[BranchRecord]:
+        """The branches of a FORK node."""
+        (count,) = unpack_from("<I", self.data, node.pool)
+        return self._branches(node.pool + 4, count)
+
+    def multi(self, node: NodeRecord) -> MultiRecord:
+        """What a MULTI node looks for."""
+        table, count, offset, rest_first = MULTI.unpack_from(self.data, node.pool)
+        branches = self._branches(offset, count)
+        if not node.flags & NodeFlag.LINK:
+            return MultiRecord(branches, dict(self.table_keys(table)), {}, rest_first)
+        asked = (bit for bit in range(64) if node.immediate >> bit & 1)
+        return MultiRecord(branches, {}, {bit: number for number, bit in enumerate(asked)}, rest_first)
+
+    def block(self, node: NodeRecord) -> BlockRecord:
+        """The columns and rows of a BLOCK node."""
+        column_count, row_count, columns, rows = BLOCK.unpack_from(self.data, node.pool)
+        packed = COLUMN.iter_unpack(self._bytes(columns, COLUMN.size * column_count))
+        return BlockRecord([self._column(*fields) for fields in packed], unpack_from(f"<{row_count}I", self.data, rows))
 
     def lookup_exits(self, node: NodeRecord) -> dict[int, list[str]]:
         """The texts of a LOOKUP node by the exit that they take, sorted."""
@@ -297,6 +365,20 @@ class ProgramReader:
 
     def _text(self, offset: int, length: int) -> str:
         return self._bytes(offset, length).decode()
+
+    def _branches(self, offset: int, count: int) -> list[BranchRecord]:
+        found = BRANCH.iter_unpack(self._bytes(offset, BRANCH.size * count))
+        return [BranchRecord(first, exit_) for first, exit_ in found]
+
+    def _column(self, view: int, kind: int, place: int, masks: int, count: int) -> ColumnRecord:
+        classes = self.views[view].classes
+        words = unpack_from(f"<{count}Q", self.data, masks)
+        if kind == ColumnKind.BYTES:
+            edges: tuple[int, ...] = tuple(range(classes + 1))
+            words = tuple(words[index] for index in self._bytes(place, classes))
+        else:
+            edges = (0, *unpack_from(f"<{count - 1}I", self.data, place), classes)
+        return ColumnRecord(view, ColumnKind(kind), _joined(edges, words))
 
     def _path(self, offset: int, length: int, parts: int, count: int, _kind: int) -> tuple[str, ...]:
         flat = self._bytes(offset, length)
@@ -332,6 +414,18 @@ class ProgramReader:
             return self._text(table + words[0], words[1])
         packed = b"".join(word.to_bytes(4, "little") for word in words)
         return packed[: kind - 1].decode()
+
+
+def _joined(edges: tuple[int, ...], items: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """(low, high, item) of classes between edges; neighbours with one item become one, empty ones are left out."""
+    joined: list[tuple[int, int, int]] = []
+    for low, high, item in zip(edges, edges[1:], items, strict=False):
+        if low == high:
+            continue
+        if joined and joined[-1][2] == item:
+            low = joined.pop()[0]
+        joined.append((low, high, item))
+    return joined
 
 
 def signed(bits: int) -> int:

@@ -95,7 +95,7 @@ cdef extern from "../kernel/kernel.h" nogil:
         const uint32_t *slots
         uint32_t outcome_slot
         uint8_t value_type
-        uint8_t has_requires
+        uint8_t detours
 
     uint32_t fc_verify(const uint8_t *program, size_t size)
     uint32_t fc_verify_set(const uint8_t *value_set, size_t size)

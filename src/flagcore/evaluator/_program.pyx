@@ -377,7 +377,7 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     flag.key = <PyObject *>key
     flag.owner = <PyObject *>program
     flag.is_local = (
-        not flag.program.has_requires and flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
+        not flag.program.detours and flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
     )
     flag.constant = constant_outcome(flag)
     return program

@@ -45,6 +45,11 @@ FC_INLINE const void *fc_at(const void *object, size_t offset) {
     return (const uint8_t *)object + offset;
 }
 
+/* Is it a FORK, BLOCK or MULTI? */
+FC_INLINE int fc_is_branching(const FcNode *node) {
+    return node->op >= FC_OP_FORK && node->op <= FC_OP_MULTI;
+}
+
 /* ---- ASCII case ---------------------------------------------------------------------------------------------- */
 
 /* A-Z to a-z in each of eight bytes; bytes from 80 on (UTF-8 beyond ASCII) stay. */

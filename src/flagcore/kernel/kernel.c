@@ -4,6 +4,7 @@
 void fc_program_init(FcProgram *out, const uint8_t *bytes, const uint32_t *slots, const void *const *links) {
     const FcHeader *const header = fc_at(bytes, 0);
     const FcNode *const nodes = fc_at(bytes, sizeof *header);
+    const int has_requires = header->node_count > 0 && nodes[0].op == FC_OP_REQUIRES ? FC_DETOUR_REQUIRES : 0;
     *out = (FcProgram){
         .bytes = bytes,
         .nodes = nodes,
@@ -15,7 +16,7 @@ void fc_program_init(FcProgram *out, const uint8_t *bytes, const uint32_t *slots
         .memo_count = header->memo_count,
         .outcome_slot = FC_NONE,
         .value_type = header->value_type,
-        .has_requires = header->node_count > 0 && nodes[0].op == FC_OP_REQUIRES,
+        .detours = (uint8_t)(has_requires | (header->flags & FC_PROGRAM_FORKED ? FC_DETOUR_FORKS : 0)),
         .is_plain = header->outcome_count == header->leaf_count,
     };
 }
@@ -23,10 +24,9 @@ void fc_program_init(FcProgram *out, const uint8_t *bytes, const uint32_t *slots
 /* ---- walks ---------------------------------------------------------------------------------------------------------- */
 
 /* A local evaluation cannot ask other programs: its prerequisites count as not met. */
-static FcProgram without_requires(const FcProgram *program) {
-    FcProgram rest = *program;
-    while (!(rest.entry & FC_LEAF) && rest.nodes[rest.entry].op == FC_OP_REQUIRES) rest.entry = rest.nodes[rest.entry].on_false;
-    return rest;
+static uint32_t behind_requires(const FcProgram *program, uint32_t at) {
+    while (!(at & FC_LEAF) && program->nodes[at].op == FC_OP_REQUIRES) at = program->nodes[at].on_false;
+    return at;
 }
 
 FcResult fc_walk(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
@@ -34,15 +34,17 @@ FcResult fc_walk(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *
 }
 
 FcResult fc_walk_local(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
-    if (FC_LIKELY(!program->has_requires)) return fc_walk_local_inline(program, frame, fetch, host);
-    const FcProgram rest = without_requires(program);
-    return fc_walk_local_inline(&rest, frame, fetch, host);
+    if (FC_LIKELY(!program->detours)) return fc_walk_local_inline(program, frame, fetch, host);
+    const uint32_t at = behind_requires(program, program->entry);
+    if (program->detours & FC_DETOUR_FORKS) return fc_run_forks_local(program, frame, at, fetch, host);
+    return fc_run(program, frame, at, (FcSource){frame->have, fetch, host, FC_FORM_LOCAL});
 }
 
 FcResult fc_walk_filled(const FcProgram *program, FcFrame *frame) {
-    if (FC_LIKELY(!program->has_requires)) return fc_walk_filled_inline(program, frame);
-    const FcProgram rest = without_requires(program);
-    return fc_walk_filled_inline(&rest, frame);
+    if (FC_LIKELY(!program->detours)) return fc_walk_filled_inline(program, frame);
+    const uint32_t at = behind_requires(program, program->entry);
+    if (program->detours & FC_DETOUR_FORKS) return fc_run_forks_filled(program, frame, at);
+    return fc_run(program, frame, at, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
 }
 
 /* The slot that an exit is about to look at, or FC_NONE. */
@@ -52,16 +54,37 @@ static uint32_t slot_at(const FcProgram *program, uint32_t at) {
     return leaf->kind == FC_LEAF_SPLIT ? leaf->slot : FC_NONE;
 }
 
-uint32_t fc_walk_resume(const FcProgram *program, uint32_t *at, FcFrame *frame, FcResult *result) {
-    uint32_t exit = *at;
+static int is_missing(const FcFrame *frame, uint32_t slot) {
+    return slot != FC_NONE && !(frame->have[slot >> 6] & fc_have_bit(slot));
+}
+
+/* From an exit to a leaf, or to the exit whose slot is missing. */
+static uint32_t resume_straight(const FcProgram *program, uint32_t at, FcFrame *frame) {
     for (;;) {
-        while (!(exit & FC_LEAF) && program->nodes[exit].op == FC_OP_REQUIRES) exit = program->nodes[exit].on_false;
-        const uint32_t slot = slot_at(program, exit);
-        *at = exit;
-        if (slot != FC_NONE && !(frame->have[slot >> 6] & fc_have_bit(slot))) return slot;
-        if (exit & FC_LEAF) break;
-        exit = fc_step(program, frame, &program->nodes[exit], &frame->values[slot]);
+        at = behind_requires(program, at);
+        if (at & FC_LEAF || is_missing(frame, program->nodes[at].slot)) return at;
+        at = fc_step(program, frame, &program->nodes[at], &frame->values[program->nodes[at].slot]);
     }
+}
+
+/* The whole of a forked program as far as it goes; with a slot wanted there is no leaf. */
+static uint32_t resume_forks(const FcProgram *program, uint32_t at, FcFrame *frame, uint32_t *wanted) {
+    FcForks state;
+    const FcSource source = {frame->have, NULL, NULL, FC_FORM_RESUMED};
+    const uint32_t leaf = fc_decide((FcForkWalk){program, frame, source, &state}, behind_requires(program, at));
+    *wanted = state.wanted == FC_NONE ? slot_at(program, leaf) : state.wanted;
+    return leaf;
+}
+
+uint32_t fc_walk_resume(const FcProgram *program, uint32_t *at, FcFrame *frame, FcResult *result) {
+    uint32_t slot, exit;
+    if (FC_UNLIKELY(program->detours & FC_DETOUR_FORKS)) {
+        exit = resume_forks(program, *at, frame, &slot);
+    } else {
+        *at = exit = resume_straight(program, *at, frame);
+        slot = slot_at(program, exit);
+    }
+    if (is_missing(frame, slot)) return slot;
     *result = fc_finish(program, frame, exit, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
     return FC_NONE;
 }

@@ -413,6 +413,11 @@ typedef struct { /* 16 bytes, 4-aligned */
 
 /* ---- linked programs and evaluation state ------------------------------------------------------------------- */
 
+enum { /* FcProgram.detours */
+    FC_DETOUR_REQUIRES = 1, /* it names prerequisites */
+    FC_DETOUR_FORKS = 2     /* FC_PROGRAM_FORKED */
+};
+
 /* A verified program with what it names resolved. The host fills it (fc_program_init) and keeps bytes, slots and links
  * alive and unchanged while it may be walked. */
 typedef struct FcProgram {
@@ -425,9 +430,10 @@ typedef struct FcProgram {
     uint32_t entry;
     uint32_t memo_count;
     uint32_t outcome_slot;  /* where a wide evaluation keeps this program's result when it is a prerequisite; FC_NONE: nowhere */
-    uint8_t value_type, has_requires;
+    uint8_t value_type;
+    uint8_t detours;  /* FC_DETOUR_*; 0: the straight walk, by the inline forms local, small and filled of walk.h, too */
     uint8_t is_plain; /* no leaf splits: an outcome is its leaf */
-    uint8_t is_forked;
+    uint8_t pad;
 } FcProgram;
 
 /* The state of one evaluation; arrays are the caller's. Two forms of indexing values and have:
@@ -486,6 +492,8 @@ enum { /* status: what fc_verify, fc_verify_set and fc_link found wrong; fc_stat
     FC_NAME_TWICE,
     FC_CYCLE,
     FC_TOO_DEEP,
+    FC_BAD_BRANCH,
+    FC_BAD_BLOCK,
     FC_STATUS_COUNT
 };
 
@@ -497,7 +505,7 @@ enum { /* status: what fc_verify, fc_verify_set and fc_link found wrong; fc_stat
 
 /* Prove a program (8-aligned) sound. FC_OK, or a code whose text fc_status_text gives. Linear in its size, also for hostile
  * bytes: where tables are shared, at most 64 times the size plus a million bytes are read (else FC_TOO_COSTLY). Not proved:
- * that texts are valid UTF-8, and that tables hold no key twice. */
+ * that texts are valid UTF-8, that tables hold no key twice, and that forks and blocks find the right row. */
 FC_PUBLIC uint32_t fc_verify(const uint8_t *program, size_t size);
 /* The same for a value-set object. Linear in its size. */
 FC_PUBLIC uint32_t fc_verify_set(const uint8_t *set, size_t size);
@@ -513,7 +521,8 @@ FC_PUBLIC FcResult fc_walk_local(const FcProgram *program, FcFrame *frame, FcFet
 FC_PUBLIC FcResult fc_walk_filled(const FcProgram *program, FcFrame *frame);
 
 /* Resumable local walk, for hosts that cannot be called back: start with *at = program->entry and memo_have cleared. Returns FC_NONE when
- * *result is complete, else the program slot to fill (value and have bit) before calling again. */
+ * *result is complete, else the program slot to fill (value and have bit) before calling again. *at is all that the caller keeps, so a
+ * forked program starts anew with each call; have bits and memo words tell what is known by then. */
 FC_PUBLIC uint32_t fc_walk_resume(const FcProgram *program, uint32_t *at, FcFrame *frame, FcResult *result);
 
 /* Bucketing (docs/design/bucketing.md), as the walk does it. */

@@ -55,7 +55,7 @@ FC_INLINE uint64_t fc_entry_word(const FcEntry *entry, int half) {
     return fc_read64(fc_at(entry, 8 * (size_t)half));
 }
 
-/* An entry's value where it is an exit (FC_OP_LOOKUP). */
+/* An entry's value where it is an exit (FC_OP_LOOKUP); never FC_NONE. */
 FC_INLINE uint32_t fc_table_exit(uint32_t meta) {
     return (meta & FC_LEAF) | (meta >> 8 & 0x7FFFFF);
 }

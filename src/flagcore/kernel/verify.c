@@ -1,5 +1,5 @@
-/* Proves whole programs: header, parts, leaves, nodes, memo words, steps. What the walk relies on is proved here or in
- * prove_views.c and prove_tables.c; where a comment in the walk says SAFETY, these three files are meant.
+/* Proves whole programs: header, parts, leaves, nodes, memo words. What the walk relies on is proved here or in the files
+ * prove_*.c; where a comment in the walk says SAFETY, these are meant.
  *
  * No memory beyond a few kB of stack: hosts verify on threads with small stacks.
  */
@@ -7,23 +7,19 @@
 #include "proof.h"
 #include "sets.h"
 
-static const FcHeader *header_of(const FcProof *proof) {
-    return fc_at(proof->bytes, 0);
-}
-
 /* ---- header and parts ------------------------------------------------------------------------------------------------ */
 
 static uint32_t prove_header(const FcHeader *header, size_t size) {
     if (header->magic != FC_PROGRAM_MAGIC) return FC_BAD_MAGIC;
     if (header->format != FC_FORMAT || header->min_reader > FC_FORMAT) return FC_BAD_FORMAT;
     if (header->size != size) return FC_BAD_SIZE;
-    if (header->hash_id != FC_HASH_XXH64 || header->value_type > FC_VALUE_OBJECT || header->flags) return FC_BAD_HEADER;
-    if (header->bound_offset || header->reserved || header->pool_offset > size) return FC_BAD_HEADER;
+    if (header->hash_id != FC_HASH_XXH64 || header->value_type > FC_VALUE_OBJECT) return FC_BAD_HEADER;
+    if (header->flags > FC_PROGRAM_FORKED || header->reserved || header->pool_offset > size) return FC_BAD_HEADER;
     return header->memo_count < FC_NO_MEMO ? FC_OK : FC_BAD_HEADER;
 }
 
 static uint32_t prove_parts(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     int sound = fc_fits(proof, sizeof *header, header->node_count, sizeof(FcNode), 8);
     sound &= fc_fits(proof, header->leaf_offset, header->leaf_count, sizeof(FcLeaf), 8);
     sound &= fc_fits(proof, header->slot_offset, header->slot_count, sizeof(FcSlot), 4);
@@ -48,7 +44,7 @@ static uint32_t prove_names(const FcProof *proof, const FcSlot *slot) {
 }
 
 static uint32_t prove_slots(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     const FcSlot *const slots = fc_at(proof->bytes, header->slot_offset);
     for (uint32_t i = 0; i < header->slot_count; i++) {
         if (slots[i].kind > FC_SLOT_TIME || slots[i].part_count == 0) return FC_BAD_SLOT;
@@ -71,7 +67,7 @@ static int has_sound_value(uint8_t type, const FcVariant *variant) {
 }
 
 static uint32_t prove_variants(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     const FcVariant *const variants = fc_at(proof->bytes, header->variant_offset);
     for (uint32_t i = 0; i < header->variant_count; i++) {
         const FcVariant *const variant = &variants[i];
@@ -85,7 +81,7 @@ static uint32_t prove_variants(const FcProof *proof) {
 }
 
 static uint32_t prove_texts(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     const FcText *const rules = fc_at(proof->bytes, header->rule_offset);
     const FcLink *const links = fc_at(proof->bytes, header->link_offset);
     if (!fc_fits_text(proof, header->key) || header->key.length == 0) return FC_BAD_KEY;
@@ -100,7 +96,7 @@ static uint32_t prove_texts(const FcProof *proof) {
 /* ---- leaves ---------------------------------------------------------------------------------------------------------- */
 
 static int is_program_link(const FcProof *proof, uint64_t link) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     const FcLink *const links = fc_at(proof->bytes, header->link_offset);
     return link < header->link_count && links[link].kind == FC_LINK_PROGRAM;
 }
@@ -108,11 +104,11 @@ static int is_program_link(const FcProof *proof, uint64_t link) {
 static int has_sound_rule(const FcProof *proof, const FcLeaf *leaf) {
     if (leaf->rule == FC_NONE) return 1;
     if (leaf->rule & FC_RULE_REQUIRES) return is_program_link(proof, leaf->rule & ~FC_RULE_REQUIRES);
-    return leaf->rule < header_of(proof)->rule_count;
+    return leaf->rule < fc_header_of(proof)->rule_count;
 }
 
 static int is_memo(const FcProof *proof, uint32_t word) {
-    return word == FC_NO_MEMO || word < header_of(proof)->memo_count;
+    return word == FC_NO_MEMO || word < fc_header_of(proof)->memo_count;
 }
 
 /* Names ascend, so that the first of equals wins a race. */
@@ -124,7 +120,7 @@ static int comes_before(const FcProof *proof, const FcVariant *a, const FcVarian
 }
 
 static uint32_t prove_contestants(const FcProof *proof, const FcContestant *contestants, uint32_t count) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     const FcVariant *const variants = fc_at(proof->bytes, header->variant_offset);
     for (uint32_t i = 0; i < count; i++) {
         const FcContestant *const one = &contestants[i];
@@ -137,7 +133,7 @@ static uint32_t prove_contestants(const FcProof *proof, const FcContestant *cont
 }
 
 static uint32_t prove_split(const FcProof *proof, const FcLeaf *leaf) {
-    if (leaf->count < 2 || leaf->slot >= header_of(proof)->slot_count || !is_memo(proof, leaf->memo)) return FC_BAD_SPLIT;
+    if (leaf->count < 2 || leaf->slot >= fc_header_of(proof)->slot_count || !is_memo(proof, leaf->memo)) return FC_BAD_SPLIT;
     if (!fc_fits(proof, leaf->variant, leaf->count, sizeof(FcContestant), 8)) return FC_BAD_SPLIT;
     if (!fc_charge(proof, (uint64_t)leaf->count * sizeof(FcContestant))) return FC_TOO_COSTLY;
     const FcContestant *const contestants = fc_at(proof->bytes, leaf->variant);
@@ -151,11 +147,11 @@ static uint32_t prove_leaf(const FcProof *proof, const FcLeaf *leaf) {
     if (leaf->kind > FC_LEAF_CALLER || leaf->reason > FC_REASON_ERROR || leaf->pad || !has_sound_rule(proof, leaf)) return FC_BAD_LEAF;
     if (leaf->kind == FC_LEAF_SPLIT) return leaf->flags <= 3 ? prove_split(proof, leaf) : FC_BAD_LEAF;
     if (leaf->flags || leaf->memo != FC_NO_MEMO) return FC_BAD_LEAF;
-    return leaf->kind != FC_LEAF_VARIANT || leaf->variant < header_of(proof)->variant_count ? FC_OK : FC_BAD_LEAF;
+    return leaf->kind != FC_LEAF_VARIANT || leaf->variant < fc_header_of(proof)->variant_count ? FC_OK : FC_BAD_LEAF;
 }
 
 static uint32_t prove_leaves(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     const FcLeaf *const leaves = fc_at(proof->bytes, header->leaf_offset);
     uint64_t outcomes = 0;
     for (uint32_t i = 0; i < header->leaf_count; i++) {
@@ -168,7 +164,7 @@ static uint32_t prove_leaves(const FcProof *proof) {
 }
 
 static uint32_t prove_views(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
+    const FcHeader *const header = fc_header_of(proof);
     const FcView *const views = fc_at(proof->bytes, header->view_offset);
     uint32_t status = FC_OK;
     for (uint32_t i = 0; i < header->view_count && !status; i++) status = fc_prove_view(proof, &views[i]);
@@ -176,13 +172,6 @@ static uint32_t prove_views(const FcProof *proof) {
 }
 
 /* ---- constants of nodes ---------------------------------------------------------------------------------------------- */
-
-static const FcView *view_of(const FcProof *proof, const FcNode *node) {
-    const FcHeader *const header = header_of(proof);
-    const FcView *const views = fc_at(proof->bytes, header->view_offset);
-    const int sound = node->length < header->view_count && views[node->length].slot == node->slot;
-    return sound ? &views[node->length] : NULL;
-}
 
 static uint32_t prove_text(const FcProof *proof, const FcNode *node) {
     if (!fc_fits(proof, node->pool, node->length, 1, 1)) return FC_BAD_CONSTANT;
@@ -232,15 +221,8 @@ static uint32_t prove_requirement(const FcProof *proof, const FcNode *node) {
 }
 
 static uint32_t prove_match(const FcProof *proof, const FcNode *node) {
-    const FcView *const view = view_of(proof, node);
+    const FcView *const view = fc_view_of(proof, node);
     return view && view->kind == FC_VIEW_AUTOMATON ? FC_OK : FC_BAD_NODE;
-}
-
-/* Numbers that strictly ascend and stay at or below a limit. */
-static int ascend(const uint32_t *numbers, uint64_t count, uint32_t limit) {
-    for (uint64_t i = 1; i < count; i++)
-        if (numbers[i - 1] >= numbers[i]) return 0;
-    return count == 0 || numbers[count - 1] <= limit;
 }
 
 /* A counted list: uint32 n, then n * items + extra uint32. NULL: it does not fit. */
@@ -253,25 +235,20 @@ static const uint32_t *counted(const FcProof *proof, uint32_t offset, uint64_t i
 }
 
 static uint32_t prove_intervals(const FcProof *proof, const FcNode *node) {
-    const FcView *const view = view_of(proof, node);
+    const FcView *const view = fc_view_of(proof, node);
     if (!view || view->kind == FC_VIEW_AUTOMATON) return FC_BAD_NODE;
     uint32_t count;
     const uint32_t *const edges = counted(proof, node->pool, 2, 0, &count);
     if (!edges) return FC_BAD_INTERVALS;
     if (!fc_charge(proof, (uint64_t)count * 8)) return FC_TOO_COSTLY;
-    return ascend(edges, (uint64_t)count * 2, view->classes) ? FC_OK : FC_BAD_INTERVALS;
+    return fc_ascend(edges, (uint64_t)count * 2, view->classes) ? FC_OK : FC_BAD_INTERVALS;
 }
 
 /* ---- exits ------------------------------------------------------------------------------------------------------------- */
 
-/* A leaf, or a node behind this one: the one comparison that proves every walk to end. */
-static int is_exit(const FcHeader *header, uint32_t exit, uint32_t own) {
-    return exit & FC_LEAF ? (exit & ~FC_LEAF) < header->leaf_count : exit > own && exit < header->node_count;
-}
-
 /* The exits of a switch; NULL: it is not sound. */
-static const uint32_t *switch_exits(const FcProof *proof, const FcNode *node, uint64_t *count) {
-    const FcView *const view = view_of(proof, node);
+const uint32_t *fc_switch_exits(const FcProof *proof, const FcNode *node, uint64_t *count) {
+    const FcView *const view = fc_view_of(proof, node);
     *count = 0;
     if (!view || view->kind == FC_VIEW_AUTOMATON) return NULL;
     if (node->flags & FC_NODE_DENSE) {
@@ -286,12 +263,12 @@ static const uint32_t *switch_exits(const FcProof *proof, const FcNode *node, ui
 
 static uint32_t prove_switch(const FcProof *proof, const FcNode *node, uint32_t own) {
     uint64_t count;
-    const uint32_t *const exits = switch_exits(proof, node, &count);
+    const uint32_t *const exits = fc_switch_exits(proof, node, &count);
     if (!exits) return FC_BAD_INTERVALS;
     if (!fc_charge(proof, 16 * count)) return FC_TOO_COSTLY; /* cuts, exits, and exits again for the steps */
-    if (!(node->flags & FC_NODE_DENSE) && !ascend(exits - (count - 1), count - 1, view_of(proof, node)->classes)) return FC_BAD_INTERVALS;
+    if (!(node->flags & FC_NODE_DENSE) && !fc_ascend(exits - (count - 1), count - 1, fc_view_of(proof, node)->classes)) return FC_BAD_INTERVALS;
     for (uint64_t i = 0; i < count; i++)
-        if (!is_exit(header_of(proof), exits[i], own)) return FC_BAD_EXIT;
+        if (!fc_is_exit(fc_header_of(proof), exits[i], own)) return FC_BAD_EXIT;
     return FC_OK;
 }
 
@@ -302,11 +279,11 @@ typedef struct { /* who asks whether a table's value is an exit */
 
 static int is_table_exit(uint32_t value, const void *owner) {
     const FcExitOwner *const node = owner;
-    return is_exit(node->header, fc_table_exit(value << 8), node->own);
+    return fc_is_exit(node->header, fc_table_exit(value << 8), node->own);
 }
 
 static uint32_t prove_lookup(const FcProof *proof, const FcNode *node, uint32_t own) {
-    const FcExitOwner owner = {header_of(proof), own};
+    const FcExitOwner owner = {fc_header_of(proof), own};
     if (!fc_fits(proof, node->pool, 1, sizeof(FcTable), 8)) return FC_BAD_TABLE;
     const FcTable *const table = fc_at(proof->bytes, node->pool);
     if (!fc_charge(proof, 16 * (uint64_t)table->capacity)) return FC_TOO_COSTLY; /* once more, for the steps */
@@ -318,16 +295,24 @@ static uint32_t prove_lookup(const FcProof *proof, const FcNode *node, uint32_t 
 #define ORDERS (FC_NODE_LT | FC_NODE_EQ | FC_NODE_GT)
 
 static const uint8_t allowed_flags[FC_OP_COUNT] = {
-    [FC_OP_TEXT] = FC_NODE_FOLD,
-    [FC_OP_IN] = FC_NODE_LINK,
-    [FC_OP_NUMBER] = ORDERS | FC_NODE_DOUBLE,
-    [FC_OP_VERSION] = ORDERS,
-    [FC_OP_TIME] = ORDERS,
-    [FC_OP_PREFIX] = FC_NODE_FOLD,
-    [FC_OP_SUFFIX] = FC_NODE_FOLD,
-    [FC_OP_CONTAINS] = FC_NODE_LINK,
+    [FC_OP_HAS] = FC_NODE_ROW,
+    [FC_OP_BOOLEAN] = FC_NODE_ROW,
+    [FC_OP_TEXT] = FC_NODE_FOLD | FC_NODE_ROW,
+    [FC_OP_IN] = FC_NODE_LINK | FC_NODE_ROW,
+    [FC_OP_NUMBER] = ORDERS | FC_NODE_DOUBLE | FC_NODE_ROW,
+    [FC_OP_VERSION] = ORDERS | FC_NODE_ROW,
+    [FC_OP_TIME] = ORDERS | FC_NODE_ROW,
+    [FC_OP_ADDRESS] = FC_NODE_ROW,
+    [FC_OP_PREFIX] = FC_NODE_FOLD | FC_NODE_ROW,
+    [FC_OP_SUFFIX] = FC_NODE_FOLD | FC_NODE_ROW,
+    [FC_OP_MATCH] = FC_NODE_ROW,
+    [FC_OP_CONTAINS] = FC_NODE_LINK | FC_NODE_ROW,
+    [FC_OP_GATE] = FC_NODE_ROW,
+    [FC_OP_BUCKETABLE] = FC_NODE_ROW,
+    [FC_OP_CLASS] = FC_NODE_ROW,
     [FC_OP_SWITCH] = FC_NODE_DENSE,
     [FC_OP_LOOKUP] = FC_NODE_FOLD,
+    [FC_OP_MULTI] = FC_NODE_LINK | FC_NODE_FOLD,
 };
 
 static uint32_t prove_constant(const FcProof *proof, const FcNode *node, uint32_t own) {
@@ -358,34 +343,50 @@ static uint32_t prove_constant(const FcProof *proof, const FcNode *node, uint32_
     case FC_OP_LOOKUP:
         return prove_lookup(proof, node, own);
     case FC_OP_FORK:
+        return fc_prove_fork(proof, node, own);
     case FC_OP_BLOCK:
+        return fc_prove_block(proof, node, own);
     case FC_OP_MULTI:
-        return FC_BAD_NODE;
+        return fc_prove_multi(proof, node, own);
     default: /* HAS, BOOLEAN, TIME, BUCKETABLE: nothing beside the node itself */
         return FC_OK;
     }
 }
 
+static int has_sound_slot(const FcHeader *header, const FcNode *node) {
+    const int looks = node->op != FC_OP_REQUIRES && node->op != FC_OP_FORK && node->op != FC_OP_BLOCK;
+    return looks ? node->slot < header->slot_count : node->slot == 0;
+}
+
+/* Nodes of several answers stand in forked programs alone, and so do those of rows, which lead to others of rows, to leaves, or nowhere. */
+static int has_sound_place(const FcProof *proof, const FcNode *node) {
+    const int is_forked = fc_header_of(proof)->flags & FC_PROGRAM_FORKED;
+    if (!(node->flags & FC_NODE_ROW)) return is_forked || !fc_is_branching(node);
+    if (!fc_is_of_row(proof, node->on_true) || !fc_is_of_row(proof, node->on_false)) return 0;
+    return is_forked && fc_is_of_row(proof, node->on_unknown);
+}
+
 static uint32_t prove_node(const FcProof *proof, const FcNode *node, uint32_t own) {
-    const FcHeader *const header = header_of(proof);
-    if (node->op >= FC_OP_COUNT || node->flags & ~allowed_flags[node->op]) return FC_BAD_NODE;
-    if (node->op == FC_OP_REQUIRES ? node->slot != 0 : node->slot >= header->slot_count) return FC_BAD_NODE;
-    int sound = is_exit(header, node->on_true, own);
-    sound &= is_exit(header, node->on_false, own);
-    sound &= is_exit(header, node->on_unknown, own);
-    return sound ? prove_constant(proof, node, own) : FC_BAD_EXIT;
+    const FcHeader *const header = fc_header_of(proof);
+    if (node->op >= FC_OP_COUNT || node->flags & ~allowed_flags[node->op] || !has_sound_slot(header, node)) return FC_BAD_NODE;
+    int sound = fc_is_exit(header, node->on_true, own);
+    sound &= fc_is_exit(header, node->on_false, own);
+    sound &= fc_is_exit(header, node->on_unknown, own);
+    if (!sound) return FC_BAD_EXIT;
+    return has_sound_place(proof, node) ? prove_constant(proof, node, own) : FC_BAD_NODE;
 }
 
 /* REQUIRES nodes come first. Exits point forward, so nothing behind them leads back to them. */
 static uint32_t prove_nodes(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
-    const FcNode *const nodes = fc_at(proof->bytes, sizeof *header);
+    const FcHeader *const header = fc_header_of(proof);
+    const FcNode *const nodes = fc_nodes_of(proof);
     for (uint32_t i = 0; i < header->node_count; i++) {
         if (i && nodes[i].op == FC_OP_REQUIRES && nodes[i - 1].op != FC_OP_REQUIRES) return FC_BAD_REQUIRES;
         const uint32_t status = prove_node(proof, &nodes[i], i);
         if (status) return status;
     }
-    const int sound = header->entry & FC_LEAF ? is_exit(header, header->entry, 0) : header->entry < header->node_count;
+    if (header->flags & FC_PROGRAM_FORKED && header->leaf_count == 0) return FC_BAD_EXIT; /* the last leaf is the default */
+    const int sound = header->entry & FC_LEAF ? (header->entry & ~FC_LEAF) < header->leaf_count : header->entry < header->node_count;
     return sound ? FC_OK : FC_BAD_EXIT;
 }
 
@@ -404,8 +405,8 @@ typedef struct {
 } FcRuler;
 
 static FcRuler ruler_of(const FcProof *proof, uint32_t user) {
-    const FcHeader *const header = header_of(proof);
-    const FcNode *const nodes = fc_at(proof->bytes, sizeof *header);
+    const FcHeader *const header = fc_header_of(proof);
+    const FcNode *const nodes = fc_nodes_of(proof);
     const FcLeaf *const leaves = fc_at(proof->bytes, header->leaf_offset);
     if (user < header->node_count) return (FcRuler){nodes[user].slot, nodes[user].immediate};
     return (FcRuler){leaves[user - header->node_count].slot, leaves[user - header->node_count].seed};
@@ -434,8 +435,8 @@ static int claim_view(FcMemoWindow *window, uint32_t word, uint32_t view) {
 }
 
 static int prove_window(const FcProof *proof, FcMemoWindow *window) {
-    const FcHeader *const header = header_of(proof);
-    const FcNode *const nodes = fc_at(proof->bytes, sizeof *header);
+    const FcHeader *const header = fc_header_of(proof);
+    const FcNode *const nodes = fc_nodes_of(proof);
     const FcLeaf *const leaves = fc_at(proof->bytes, header->leaf_offset);
     const FcView *const views = fc_at(proof->bytes, header->view_offset);
     int sound = 1;
@@ -450,47 +451,11 @@ static int prove_window(const FcProof *proof, FcMemoWindow *window) {
 /* A memo word has one owner: else a hash could be taken for a class, and a class lead out of a switch. */
 static uint32_t prove_memo(const FcProof *proof) {
     FcMemoWindow window;
-    for (window.first = 0; window.first < header_of(proof)->memo_count; window.first += WINDOW) {
+    for (window.first = 0; window.first < fc_header_of(proof)->memo_count; window.first += WINDOW) {
         for (uint32_t i = 0; i < WINDOW; i++) window.owners[i] = 0;
         if (!prove_window(proof, &window)) return FC_BAD_MEMO;
     }
     return FC_OK;
-}
-
-/* ---- steps ------------------------------------------------------------------------------------------------------------------- */
-
-static uint32_t longest(const uint16_t *steps, uint32_t so_far, uint32_t exit) {
-    const uint32_t behind = exit & FC_LEAF ? 0 : steps[exit];
-    return behind > so_far ? behind : so_far;
-}
-
-static uint32_t longest_in_table(const FcTable *table, const uint16_t *steps, uint32_t most) {
-    for (uint32_t i = 0; i < table->capacity; i++) {
-        const uint32_t meta = fc_entries(table)[i].meta;
-        if (meta) most = longest(steps, most, fc_table_exit(meta));
-    }
-    return most;
-}
-
-static uint32_t steps_behind(const FcProof *proof, const FcNode *node, const uint16_t *steps) {
-    uint32_t most = longest(steps, longest(steps, longest(steps, 0, node->on_true), node->on_false), node->on_unknown);
-    if (node->op == FC_OP_LOOKUP) return longest_in_table(fc_at(proof->bytes, node->pool), steps, most);
-    if (node->op != FC_OP_SWITCH) return most;
-    uint64_t count = 0;
-    const uint32_t *const exits = switch_exits(proof, node, &count);
-    for (uint64_t i = 0; exits && i < count; i++) most = longest(steps, most, exits[i]);
-    return most;
-}
-
-/* The bound holds: computed from the last node to the first, or, for many nodes, their number. */
-static uint32_t prove_steps(const FcProof *proof) {
-    const FcHeader *const header = header_of(proof);
-    const FcNode *const nodes = fc_at(proof->bytes, sizeof *header);
-    uint16_t steps[FC_PROVED_STEPS];
-    if (header->node_count > FC_PROVED_STEPS) return header->step_bound == header->node_count ? FC_OK : FC_BAD_STEPS;
-    for (uint32_t i = header->node_count; i-- > 0;) steps[i] = (uint16_t)(1 + steps_behind(proof, &nodes[i], steps));
-    const uint32_t most = header->entry & FC_LEAF ? 0 : steps[header->entry];
-    return most <= header->step_bound && header->step_bound <= header->node_count ? FC_OK : FC_BAD_STEPS;
 }
 
 /* ---- the public functions ------------------------------------------------------------------------------------------------------ */
@@ -507,7 +472,7 @@ static Prover *const provers[] = {
     prove_views,
     prove_nodes,
     prove_memo,
-    prove_steps,
+    fc_prove_steps,
 };
 
 uint32_t fc_verify(const uint8_t *program, size_t size) {
@@ -515,7 +480,7 @@ uint32_t fc_verify(const uint8_t *program, size_t size) {
     if (size < sizeof(FcHeader) || size > UINT32_MAX) return FC_BAD_SIZE;
     uint64_t account = fc_opening_account(size);
     const FcProof proof = {program, size, &account};
-    uint32_t status = prove_header(header_of(&proof), size);
+    uint32_t status = prove_header(fc_header_of(&proof), size);
     for (size_t i = 0; i < sizeof provers / sizeof provers[0] && !status; i++) status = provers[i](&proof);
     return status;
 }
@@ -560,6 +525,8 @@ static const char *const texts[FC_STATUS_COUNT] = {
     [FC_NAME_TWICE] = "two objects have one name",
     [FC_CYCLE] = "prerequisites form a cycle",
     [FC_TOO_DEEP] = "a chain of prerequisites is too long",
+    [FC_BAD_BRANCH] = "the branches of a fork are not sound or out of order",
+    [FC_BAD_BLOCK] = "the columns or rows of a block are not sound",
 };
 
 const char *fc_status_text(uint32_t status) {

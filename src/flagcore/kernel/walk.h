@@ -18,7 +18,7 @@
 #include "bucket.h"
 #include "views.h"
 
-enum { FC_FORM_LOCAL, FC_FORM_SMALL, FC_FORM_WIDE, FC_FORM_FILLED };
+enum { FC_FORM_LOCAL, FC_FORM_SMALL, FC_FORM_WIDE, FC_FORM_FILLED, FC_FORM_RESUMED };
 
 #define FC_SMALL_SLOTS 64u
 
@@ -262,7 +262,7 @@ typedef struct { /* whom a walk asks for values; its parts are constants where a
 FC_INLINE FcValue *fc_value_of(const FcProgram *program, const FcFrame *frame, uint32_t slot, FcSource source) {
     const uint32_t place = fc_place(program, slot, source.form);
     FcValue *const value = &frame->values[place];
-    if (source.form == FC_FORM_FILLED) return value;
+    if (source.form == FC_FORM_FILLED || source.form == FC_FORM_RESUMED) return value;
     uint64_t *const have = fc_have_word(source.have, place, source.form);
     if (!(*have & fc_have_bit(place))) {
         source.fetch(source.host, place, value);
@@ -293,6 +293,8 @@ FC_INLINE FcResult fc_finish(const FcProgram *program, FcFrame *frame, uint32_t 
 
 /* ---- the loop ----------------------------------------------------------------------------------------------------------------- */
 
+#include "forks.h" /* needs what stands above; what stands below chooses between its loop and the straight one */
+
 /* From the entry, or the node behind the prerequisites, to the result. */
 FC_INLINE FcResult fc_run(const FcProgram *program, FcFrame *frame, uint32_t at, FcSource source) {
     if (FC_UNLIKELY(program->memo_count)) fc_forget(program, frame);
@@ -303,7 +305,7 @@ FC_INLINE FcResult fc_run(const FcProgram *program, FcFrame *frame, uint32_t at,
     return fc_finish(program, frame, at, source);
 }
 
-/* Walk a program that names no prerequisites; values by program slot. */
+/* Walk a program without detours; values by program slot. */
 FC_INLINE FcResult fc_walk_local_inline(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
     return fc_run(program, frame, program->entry, (FcSource){frame->have, fetch, host, FC_FORM_LOCAL});
 }
@@ -359,7 +361,8 @@ FC_INLINE FcResult fc_walk_wide_inline(const FcProgram *program, FcFrame *frame,
     FcLevel stack[FC_MAX_DEPTH];
     uint32_t depth = 0, at = program->entry;
     for (;;) {
-        if (program->has_requires) {
+        int is_forked = 0; /* known without a look at programs that take no detour */
+        if (program->detours) {
             const FcProgram *const required = fc_next_required(program, frame, &at, depth);
             if (required) {
                 stack[depth++] = (FcLevel){program, at};
@@ -367,8 +370,10 @@ FC_INLINE FcResult fc_walk_wide_inline(const FcProgram *program, FcFrame *frame,
                 at = program->entry;
                 continue;
             }
+            is_forked = program->detours & FC_DETOUR_FORKS;
         }
-        const FcResult result = fc_run(program, frame, at, (FcSource){frame->have, fetch, host, FC_FORM_WIDE});
+        const FcResult result = FC_UNLIKELY(is_forked) ? fc_run_forks_wide(program, frame, at, fetch, host)
+                                                       : fc_run(program, frame, at, (FcSource){frame->have, fetch, host, FC_FORM_WIDE});
         if (depth == 0) return result;
         frame->outcomes[program->outcome_slot] = fc_outcome_of(program, result);
         program = stack[--depth].program;
