@@ -528,6 +528,7 @@ def lookups() -> Builder:
         flags = NodeFlag.FOLD if fold else 0
         builder.node(Op.LOOKUP, slot, exits, flags=flags, pool=Reference(build_table(values, fold=fold)))
     builder.node(Op.HAS, slot, exits)
+    return builder
 
 
 def requiring(key: str, *others: str, met: str = "on") -> bytes:

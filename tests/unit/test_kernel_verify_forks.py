@@ -308,7 +308,6 @@ def test_tables_of_branches():
         keyed(table=folded),
         keyed(flags=NodeFlag.FOLD),
         keyed([(0, 1)]),
-        keyed(table=Reference(build_table([b"a"]))),
         keyed(table=Reference(build_table({b"a": 2}))),
         keyed(table=0),
         keyed(table=NONE - 7),
