@@ -16,6 +16,7 @@ cdef extern from "../kernel/kernel.h" nogil:
     const uint32_t FC_LEAF, FC_NONE, FC_RULE_REQUIRES
     enum:
         FC_MAX_DEPTH
+        FC_DETOUR_REQUIRES
         FC_SLOT_TIME
         FC_LINK_PROGRAM
         FC_LEAF_VARIANT

@@ -285,7 +285,7 @@ cdef class Program:
     @property
     def requires(self):
         """Whether it asks other flags."""
-        return self.flag.program.has_requires != 0
+        return (self.flag.program.detours & FC_DETOUR_REQUIRES) != 0
 
     @property
     def outcome_slot(self):

@@ -119,7 +119,7 @@ static void run_by_row(FcRunner *runner, int64_t first, uint32_t count, uint32_t
     const FcProgram *const program = runner->columns->program;
     for (uint32_t i = 0; i < count; i++) {
         runner->row = first + i;
-        if (program->has_requires)
+        if (program->detours & FC_DETOUR_REQUIRES)
             outcomes[i] = fc_walk(program, &runner->frame, fetch_cell, runner).outcome;
         else
             outcomes[i] = fc_walk_local(program, &runner->frame, fetch_cell, runner).outcome;

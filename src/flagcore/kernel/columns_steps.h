@@ -51,9 +51,9 @@ static uint32_t fc_count_stations(const FcProgram *program) {
 /* Every step must be one that a row takes by the value of one field. */
 static int fc_goes_by_node(const FcProgram *program) {
     const uint32_t count = fc_header(program)->node_count;
-    if (fc_count_stations(program) > FC_MOST_STATIONS) return 0;
+    if (program->detours || fc_count_stations(program) > FC_MOST_STATIONS) return 0;
     for (uint32_t i = 0; i < count; i++)
-        if (program->nodes[i].op > FC_OP_SWITCH || program->nodes[i].op == FC_OP_REQUIRES) return 0;
+        if (program->nodes[i].op > FC_OP_SWITCH) return 0;
     return 1;
 }
 
