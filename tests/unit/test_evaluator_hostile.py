@@ -98,6 +98,37 @@ def test_keys_that_clear_the_mapping(engine: Engine):
     assert engine.get_boolean_value("many", False, kept) is True
 
 
+def test_what_was_read_plainly_outlives_a_clearing_key():
+    """A text found by its hint is only borrowed: before a foreign key may run, it and the revision become references.
+
+    The key here clears the context, which frees the text, and swaps the revision; the text is read once more behind it.
+    """
+    text = "a text that is longer than any entry, number "
+    rules = [f'first == "{text}{n}" and second == "s"' for n in range(40)] + [
+        f'first == "{text}{n}"' for n in range(40)
+    ]
+    flags = {
+        "f": {
+            "type": "boolean",
+            "default": "off",
+            "rules": [{"id": f"r{n}", "when": when, "serve": "on"} for n, when in enumerate(rules)],
+        }
+    }
+    engine, later = engine_of(flags), snapshot_of({**flags, "g": boolean()}, revision=2)
+    for n in range(40):
+        assert engine.get_boolean_value("f", False, {"first": f"{text}{n}", "third": 1}) is True  # sets the hint
+        context: dict[object, object] = {"first": f"{text}{n}"}
+
+        def act(context: dict[object, object] = context) -> None:
+            context.clear()
+            engine.load(later)
+            gc.collect()
+
+        context[Key("second", act)] = 1
+        assert engine.get_boolean_value("f", False, context) is True
+        assert context == {}
+
+
 def test_keys_that_change_the_mapping(engine: Engine):
     """A key that grows the context, or replaces the very value that is being read, is survived."""
     for size in range(1, 300, 23):

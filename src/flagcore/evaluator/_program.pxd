@@ -155,7 +155,7 @@ cdef extern from "host.h":
     ctypedef struct Fetcher:
         PyObject *mapping
         PyObject *targeting_key
-        PyObject *fallback
+        const FlagTable *table
         uint8_t has_time
         int64_t time
 
@@ -197,7 +197,6 @@ cdef extern from "host.h":
     int host_open_context(PyObject *context, PyObject **mapping, PyObject **targeting_key)
     void host_seal(PyTypeObject *type)
     PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context, PyObject *const *arguments, int details)
-    uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *mapping)
     uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch)
     PyObject *host_look_up(Fetcher *fetcher, Attribute *attribute)
     bint host_position(PyObject *value, uint64_t seed, uint64_t *position)

@@ -1,7 +1,7 @@
 """Programs, revisions and the evaluator: the Cython face of the kernel (docs/design/kernel.md section 3).
 
 Read top down: what an evaluation gives (EvaluationDetails), what a flag is (Program), what a revision is (ProgramSet and
-``link``), who answers (Evaluator). The hot path is ``host_quick_answer`` in host.h; ``Evaluator.answer`` is the same
+``link``), who answers (Evaluator). The hot path is ``host_getter`` in host.h; ``Evaluator.answer`` is the same
 policy, whole.
 """
 
@@ -1273,7 +1273,7 @@ cdef class Probes:
         if path == ("now",):
             return True, self.moment
         start(&fetcher, self.mapping, self.targeting_key, self.moment)
-        fetcher.fallback = self.programs.table.fallback
+        fetcher.table = &self.programs.table
         attribute.flat = <PyObject *>flat
         attribute.parts = <PyObject *>path if len(path) > 1 else NULL
         attribute.flat_is_subject = flat == "targetingKey"

@@ -2,8 +2,9 @@
  *
  * Everything here runs under the GIL. No function raises: what a foreign object raises counts as a missing attribute
  * (see host_swallow). User code can run only while a foreign key compares itself, a foreign mapping is asked, or a foreign
- * tzinfo answers; it may clear the context, evaluate again or swap the engine's revision. Therefore whoever walks holds a
- * reference to the revision (ProgramSet) and to every object into which a value points (Fetcher.held).
+ * tzinfo answers; it may clear the context, evaluate again or swap the engine's revision. Therefore whoever walks then holds a
+ * reference to the revision (ProgramSet) and to every object into which a value points (Fetcher.held). A walk over plain values of
+ * a dict runs no foreign code, and borrows (host_fetch_dict_local).
  */
 #ifndef FLAGCORE_HOST_H
 #define FLAGCORE_HOST_H
@@ -103,12 +104,12 @@ typedef struct {
 typedef struct {
     PyObject *mapping;       /* exact dict, other mapping, or NULL: empty */
     PyObject *targeting_key; /* of an evaluation context; NULL: none */
-    PyObject *fallback;      /* static context, exact dict; NULL: none */
-    PyObject *clock;         /* called when the program looks at `now` */
-    Attribute *attributes;
+    const FlagTable *table;  /* attributes, static context, clock */
     const uint32_t *slots;   /* program slot -> evaluation slot, for local walks */
     PyObject **held;         /* one element a slot suffices: a fetch holds at most one object */
     uint32_t held_count;
+    uint32_t secured;        /* local walks: how many of them are references, the others being borrowed from the context */
+    PyObject *owner;         /* local walks: a reference to the revision, taken with the first of those; NULL: not needed so far */
     uint8_t has_time;        /* `time` is given: the clock is not asked */
     int64_t time;            /* microseconds since 1970 UTC */
 } Fetcher;
@@ -203,7 +204,7 @@ static PyObject *host_top(const Fetcher *fetcher, PyObject *name, int is_subject
         return fetcher->targeting_key;
     }
     if (fetcher->mapping != NULL) value = host_entry(fetcher->mapping, name);
-    if (value == NULL && fetcher->fallback != NULL) value = host_entry(fetcher->fallback, name);
+    if (value == NULL && fetcher->table->fallback != NULL) value = host_entry(fetcher->table->fallback, name);
     return value;
 }
 
@@ -496,7 +497,7 @@ static void host_fetch_time(Fetcher *fetcher, FcValue *out) {
     out->type = FC_MISSING;
     out->done = 0;
     if (!fetcher->has_time) {
-        PyObject *now = PyObject_CallNoArgs(fetcher->clock);
+        PyObject *now = PyObject_CallNoArgs(fetcher->table->clock);
         int overflow = 1;
         const long long time = now != NULL && PyLong_Check(now) ? PyLong_AsLongLongAndOverflow(now, &overflow) : 0;
         Py_XDECREF(now);
@@ -522,7 +523,7 @@ static __attribute__((noinline)) void host_fetch_rest(Fetcher *fetcher, Attribut
         found = host_look_up(fetcher, attribute);
     } else if (found == NULL) {
         host_swallow();
-        if (fetcher->fallback != NULL) found = host_entry(fetcher->fallback, attribute->flat);
+        if (fetcher->table->fallback != NULL) found = host_entry(fetcher->table->fallback, attribute->flat);
         if (found == NULL && attribute->parts != NULL) found = host_nested(fetcher, attribute);
     }
     out->done = 0;
@@ -535,40 +536,40 @@ static __attribute__((noinline)) void host_fetch_rest(Fetcher *fetcher, Attribut
     Py_DECREF(found);
 }
 
-/* Values that need no more than a look: ASCII texts, small ints, booleans, floats. Returns 0 for the others. */
-static inline __attribute__((always_inline)) int host_quick_value(Fetcher *fetcher, PyObject *value, FcValue *out) {
+enum { QUICK_NONE, QUICK_WHOLE, QUICK_POINTS /* *out points into the object */ };
+
+/* Values that need no more than a look: ASCII texts, small ints, booleans, floats. */
+static inline __attribute__((always_inline)) int host_quick_value(PyObject *value, FcValue *out) {
     out->done = 0;
     if (PyUnicode_CheckExact(value)) {
-        if (!PyUnicode_IS_COMPACT_ASCII(value) || PyUnicode_GET_LENGTH(value) > 0xFFFFFFFFll) return 0;
-        Py_INCREF(value);
-        fetcher->held[fetcher->held_count++] = value;
+        if (!PyUnicode_IS_COMPACT_ASCII(value) || PyUnicode_GET_LENGTH(value) > 0xFFFFFFFFll) return QUICK_NONE;
         out->u.bytes = (const uint8_t *)((PyASCIIObject *)value + 1);
         out->length = (uint32_t)PyUnicode_GET_LENGTH(value);
         out->type = FC_TEXT;
-        return 1;
+        return QUICK_POINTS;
     }
     if (PyBool_Check(value)) {
         out->u.integer = value == Py_True;
         out->type = FC_BOOLEAN;
-        return 1;
+        return QUICK_WHOLE;
     }
     if (PyLong_CheckExact(value)) {
 #if PY_VERSION_HEX >= 0x030C0000
-        if (!PyUnstable_Long_IsCompact((PyLongObject *)value)) return 0;
+        if (!PyUnstable_Long_IsCompact((PyLongObject *)value)) return QUICK_NONE;
         out->u.integer = PyUnstable_Long_CompactValue((PyLongObject *)value);
 #else
-        if ((size_t)(Py_SIZE(value) + 1) > 2) return 0;
+        if ((size_t)(Py_SIZE(value) + 1) > 2) return QUICK_NONE;
         out->u.integer = (int64_t)Py_SIZE(value) * (int64_t)((PyLongObject *)value)->ob_digit[0];
 #endif
         out->type = FC_INTEGER;
-        return 1;
+        return QUICK_WHOLE;
     }
     if (PyFloat_CheckExact(value)) {
         out->u.number = PyFloat_AS_DOUBLE(value);
         out->type = FC_FLOAT;
-        return 1;
+        return QUICK_WHOLE;
     }
-    return 0;
+    return QUICK_NONE;
 }
 
 /* Contexts made by one piece of code have their keys at the same places, and the same interned str as keys: looking there
@@ -597,34 +598,60 @@ static __attribute__((noinline)) PyObject *host_look_past_hint(PyObject *dict, A
     return found;
 }
 
+/* Borrowed reference to the value of the flat key, if it stands where its hint says; else NULL. Runs no foreign code. */
+static inline __attribute__((always_inline)) PyObject *host_by_hint(PyObject *dict, Attribute *attribute) {
+    PyObject *found, *key;
+    Py_ssize_t at = attribute->hint;
+    if (HOST_UNLIKELY(!PyDict_Next(dict, &at, &key, &found) || key != attribute->flat)) return NULL;
+    attribute->misses = 0;
+    return found;
+}
+
 /* From an exact dict without a targeting key beside it: the straight path. */
 static inline __attribute__((always_inline)) void host_fetch_dict(Fetcher *fetcher, Attribute *attribute, FcValue *out) {
-    PyObject *found = NULL, *key;
-    Py_ssize_t at = attribute->hint;
-    if (HOST_LIKELY(attribute->flat != NULL)) {
-        if (HOST_LIKELY(PyDict_Next(fetcher->mapping, &at, &key, &found) && key == attribute->flat))
-            attribute->misses = 0;
-        else
-            found = host_look_past_hint(fetcher->mapping, attribute);
-        if (HOST_LIKELY(found != NULL) && host_quick_value(fetcher, found, out)) return;
+    PyObject *found = host_by_hint(fetcher->mapping, attribute);
+    if (found == NULL && attribute->flat != NULL) found = host_look_past_hint(fetcher->mapping, attribute);
+    const int quick = HOST_LIKELY(found != NULL) ? host_quick_value(found, out) : QUICK_NONE;
+    if (HOST_UNLIKELY(quick == QUICK_NONE))
+        host_fetch_rest(fetcher, attribute, found, 1, out);
+    else if (quick == QUICK_POINTS)
+        fetcher->held[fetcher->held_count++] = Py_NewRef(found);
+}
+
+/* The same where foreign code may run: it could clear the context or swap the revision, so that what has been borrowed from them
+ * becomes a reference before. */
+static __attribute__((noinline)) void host_fetch_secured(Fetcher *fetcher, Attribute *attribute, FcValue *out) {
+    if (fetcher->owner == NULL) {
+        fetcher->owner = Py_NewRef(fetcher->table->owner);
+        fetcher->targeting_key = NULL;
+        fetcher->secured = 0;
+        fetcher->has_time = 0;
     }
-    host_fetch_rest(fetcher, attribute, found, 1, out);
+    for (uint32_t i = fetcher->secured; i < fetcher->held_count; i++) Py_INCREF(fetcher->held[i]);
+    host_fetch_dict(fetcher, attribute, out);
+    fetcher->secured = fetcher->held_count;
 }
 
 /* The FcFetch functions: by program slot (local) or evaluation slot (wide), from an exact dict or from any context. */
 static inline __attribute__((always_inline)) void host_fetch_dict_local(void *host, uint32_t slot, FcValue *out) {
     Fetcher *fetcher = (Fetcher *)host;
-    host_fetch_dict(fetcher, &fetcher->attributes[fetcher->slots[slot]], out);
+    Attribute *attribute = &fetcher->table->attributes[fetcher->slots[slot]];
+    PyObject *found = host_by_hint(fetcher->mapping, attribute);
+    const int quick = HOST_LIKELY(found != NULL) ? host_quick_value(found, out) : QUICK_NONE;
+    if (HOST_UNLIKELY(quick == QUICK_NONE))
+        host_fetch_secured(fetcher, attribute, out);
+    else if (quick == QUICK_POINTS)
+        fetcher->held[fetcher->held_count++] = found; /* borrowed: no foreign code has run, and the caller holds the context */
 }
 
 static inline __attribute__((always_inline)) void host_fetch_dict_wide(void *host, uint32_t slot, FcValue *out) {
     Fetcher *fetcher = (Fetcher *)host;
-    host_fetch_dict(fetcher, &fetcher->attributes[slot], out);
+    host_fetch_dict(fetcher, &fetcher->table->attributes[slot], out);
 }
 
 static void host_fetch_any_wide(void *host, uint32_t slot, FcValue *out) {
     Fetcher *fetcher = (Fetcher *)host;
-    host_fetch_rest(fetcher, &fetcher->attributes[slot], NULL, 0, out);
+    host_fetch_rest(fetcher, &fetcher->table->attributes[slot], NULL, 0, out);
 }
 
 static inline void host_release(PyObject **held, uint32_t count) {
@@ -641,7 +668,7 @@ static inline int host_same_text(PyObject *a, PyObject *b) {
 }
 
 /* The entry of a str key, or NULL. Runs no user code, whatever subclass the key is of. */
-static inline __attribute__((always_inline)) FlagEntry *host_find(const FlagTable *table, PyObject *key) {
+static __attribute__((noinline)) FlagEntry *host_find(const FlagTable *table, PyObject *key) {
     Py_hash_t hash = ((PyASCIIObject *)key)->hash;
     if (HOST_UNLIKELY(hash == -1)) hash = PyUnicode_Type.tp_hash(key);
     for (size_t at = (size_t)hash & table->mask;; at = (at + 1) & table->mask) {
@@ -729,37 +756,58 @@ static __attribute__((unused)) void scratch_adopt(Scratch *scratch, Scratch *old
 
 /* ---- evaluations ------------------------------------------------------------------------------------------------- */
 
-/* Outcome of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
-static __attribute__((noinline)) uint32_t host_walk_local(const FlagTable *table, const Flag *flag, PyObject *dict) {
+/* New reference to what a getter returns for an outcome, which is counted; NULL: there is no memory for it. Of a getter's
+ * arguments the second is read, the caller's default value, when the outcome needs it. */
+static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *flag, Outcome *outcome, PyObject *const *arguments,
+                                                                   int details) {
+    PyObject *answer = details ? outcome->details : outcome->value;
+    if (HOST_LIKELY(answer != NULL))
+        Py_INCREF(answer);
+    else
+        answer = host_whole_answer(flag, (uint32_t)(outcome - flag->outcomes), arguments[1], details);
+    if (HOST_LIKELY(answer != NULL)) outcome->count++;
+    return answer;
+}
+
+/* Answer of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
+static __attribute__((noinline)) PyObject *host_answer_dict(const FlagTable *table, const Flag *flag, PyObject *dict,
+                                                            PyObject *const *arguments, int details) {
     FcValue values[LOCAL_SLOTS];
     uint64_t memo[LOCAL_MEMOS], memo_have = 0;
     PyObject *held[LOCAL_SLOTS];
     FcFrame frame = {values, NULL, memo, &memo_have, NULL};
     Fetcher fetcher;
     fetcher.mapping = dict;
-    fetcher.targeting_key = NULL;
-    fetcher.fallback = table->fallback;
-    fetcher.clock = table->clock;
-    fetcher.attributes = table->attributes;
+    fetcher.table = table;
     fetcher.slots = flag->program.slots;
     fetcher.held = held;
     fetcher.held_count = 0;
-    fetcher.has_time = 0;
-    const FcResult result = fc_walk_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher);
-    host_release(held, fetcher.held_count);
-    return result.outcome;
+    fetcher.owner = NULL; /* the rest is set with it */
+    Outcome *outcome = &flag->outcomes[fc_walk_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher).outcome];
+    PyObject *answer = details ? outcome->details : outcome->value;
+    if (HOST_LIKELY(fetcher.owner == NULL && answer != NULL)) {
+        outcome->count++;
+        return Py_NewRef(answer);
+    }
+    if (fetcher.owner == NULL)
+        fetcher.owner = Py_NewRef(table->owner);
+    else
+        host_release(held, fetcher.secured);
+    answer = host_answer(flag, outcome, arguments, details);
+    Py_DECREF(fetcher.owner);
+    return answer;
 }
 
-/* Outcome of a flag for a reusable context: what it has fetched before is there, and what it fetches now will be. */
-static __attribute__((noinline)) uint32_t host_walk_context(const FlagTable *table, const Flag *flag, ContextHead *context) {
+/* Answer of a flag for a reusable context: what it has fetched before is there, and what it fetches now will be. */
+static __attribute__((noinline)) PyObject *host_answer_context(const FlagTable *table, const Flag *flag, ContextHead *context,
+                                                               PyObject *const *arguments, int details) {
+    PyObject *owner = Py_NewRef(table->owner); /* foreign code may swap the revision */
     Scratch *scratch = context->scratch;
     Fetcher fetcher;
     fetcher.mapping = context->mapping;
     fetcher.targeting_key = NULL;
     fetcher.has_time = 0;
-    fetcher.fallback = table->fallback;
-    fetcher.clock = table->clock;
-    fetcher.attributes = table->attributes;
+    fetcher.table = table;
     fetcher.held = scratch->held;
     fetcher.held_count = scratch->held_count;
     scratch_restart(scratch);
@@ -767,7 +815,9 @@ static __attribute__((noinline)) uint32_t host_walk_context(const FlagTable *tab
     const FcResult result = fc_walk_wide_inline(&flag->program, &scratch->frame, host_fetch_dict_wide, &fetcher);
     context->busy = 0;
     scratch->held_count = fetcher.held_count;
-    return result.outcome;
+    PyObject *answer = host_answer(flag, &flag->outcomes[result.outcome], arguments, details);
+    Py_DECREF(owner);
+    return answer;
 }
 
 /* Is this a reusable context of this engine, with room, over an exact dict, that no evaluation is reading into? */
@@ -779,43 +829,31 @@ static inline int host_is_quick_context(const FlagTable *table, PyObject *object
 }
 
 /* New reference to the value (or details) that a flag has for an exact dict, None or a reusable context, when nothing stands in
- * the way; NULL otherwise: then nothing has been counted yet, and Evaluator.answer goes the whole way. Of a getter's
- * arguments the second is read, the caller's default value, when an outcome needs it. */
-static inline __attribute__((always_inline)) PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context,
-                                                                       PyObject *const *arguments, int details) {
+ * the way; NULL otherwise: then nothing has been counted yet, and Evaluator.answer goes the whole way. */
+static inline __attribute__((always_inline)) PyObject *host_walk_flag(const FlagTable *table, const Flag *flag, PyObject *context,
+                                                                      PyObject *const *arguments, int details) {
     const int is_dict = PyDict_CheckExact(context) || context == Py_None;
     if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
-    Outcome *outcome = flag->constant;
-    PyObject *answer;
-    if (outcome != NULL) {
-        answer = details ? outcome->details : outcome->value;
-        if (HOST_UNLIKELY(answer == NULL)) return NULL;
-        outcome->count++;
-        return Py_NewRef(answer);
-    }
-    if (HOST_UNLIKELY(is_dict && !flag->is_local)) return NULL;
-    PyObject *owner = Py_NewRef(table->owner); /* a hostile key may swap the revision during the walk */
-    if (is_dict)
-        outcome = &flag->outcomes[host_walk_local(table, flag, context == Py_None ? host_empty : context)];
-    else
-        outcome = &flag->outcomes[host_walk_context(table, flag, (ContextHead *)context)];
-    answer = details ? outcome->details : outcome->value;
-    if (HOST_LIKELY(answer != NULL))
-        Py_INCREF(answer);
-    else
-        answer = host_whole_answer(flag, (uint32_t)(outcome - flag->outcomes), arguments[1], details);
-    if (answer != NULL) outcome->count++;
-    Py_DECREF(owner);
-    return answer;
+    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer(flag, flag->constant, arguments, details);
+    if (!is_dict) return host_answer_context(table, flag, (ContextHead *)context, arguments, details);
+    if (HOST_UNLIKELY(!flag->is_local)) return NULL;
+    return host_answer_dict(table, flag, context == Py_None ? host_empty : context, arguments, details);
 }
 
-/* The same for a flag key, asked for a type. */
-static inline __attribute__((always_inline)) PyObject *host_quick_answer(const FlagTable *table, PyObject *key, PyObject *context,
-                                                                         PyObject *const *arguments, unsigned type, int details) {
-    if (HOST_UNLIKELY(!PyUnicode_CheckExact(key))) return NULL;
-    const FlagEntry *entry = host_find(table, key);
-    if (HOST_UNLIKELY(entry == NULL || entry->flag->program.value_type != type)) return NULL;
-    return host_quick_flag(table, entry->flag, context, arguments, details);
+/* The answer of a flag that is one leaf, for an exact dict or None; NULL otherwise. Calls nothing. */
+static inline __attribute__((always_inline)) PyObject *host_constant_answer(const Flag *flag, PyObject *context, int details) {
+    Outcome *outcome = flag->constant;
+    if (outcome == NULL || HOST_UNLIKELY(!PyDict_CheckExact(context) && context != Py_None)) return NULL;
+    PyObject *answer = details ? outcome->details : outcome->value;
+    if (HOST_UNLIKELY(answer == NULL)) return NULL;
+    outcome->count++;
+    return Py_NewRef(answer);
+}
+
+static inline __attribute__((always_inline)) PyObject *host_quick_flag(const FlagTable *table, const Flag *flag, PyObject *context,
+                                                                       PyObject *const *arguments, int details) {
+    PyObject *answer = host_constant_answer(flag, context, details);
+    return answer != NULL ? answer : host_walk_flag(table, flag, context, arguments, details);
 }
 
 /* ---- getters ----------------------------------------------------------------------------------------------------- */
@@ -826,18 +864,34 @@ enum { GETTERS = 8 }; /* boolean, string, integer, float; value and details of e
 
 static Getter host_whole_getters[GETTERS]; /* the methods as Cython made them, which go the whole way */
 
+/* A getter of two or three positional arguments that has to look further: for the flag (NULL: not found at its home), or along
+ * its rules. */
+static __attribute__((noinline)) PyObject *host_walking_getter(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                                               const Flag *flag, unsigned type, int details) {
+    const FlagTable *table = &((EvaluatorHead *)self)->current->table;
+    PyObject *answer = NULL;
+    if (HOST_UNLIKELY(flag == NULL)) {
+        const FlagEntry *entry = host_find(table, arguments[0]);
+        flag = entry == NULL || entry->flag->program.value_type != type ? NULL : entry->flag;
+    }
+    if (HOST_LIKELY(flag != NULL)) answer = host_walk_flag(table, flag, count == 3 ? arguments[2] : Py_None, arguments, details);
+    if (HOST_LIKELY(answer != NULL)) return answer;
+    return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, NULL);
+}
+
 /* A getter called with two or three positional arguments takes the straight path without unpacking them (measured: half the
- * time of a static flag was spent on that); every other call is the whole getter's. */
+ * time of a static flag was spent on that); every other call is the whole getter's. It calls nothing before its end, and so
+ * saves no register. */
 static inline __attribute__((always_inline)) PyObject *host_getter(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                                                    PyObject *names, unsigned type, int details) {
-    if (HOST_LIKELY((count == 3 || count == 2) && names == NULL)) {
-        PyObject *context = count == 3 ? arguments[2] : Py_None;
-        const FlagTable *table = &((EvaluatorHead *)self)->current->table;
-        PyObject *answer = host_quick_answer(table, arguments[0], context, arguments, type, details);
-        if (HOST_LIKELY(answer != NULL)) return answer;
-        names = NULL; /* known here: one value less to keep during the walk */
-    }
-    return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, names);
+    if (HOST_UNLIKELY((count != 3 && count != 2) || names != NULL || !PyUnicode_CheckExact(arguments[0])))
+        return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, names);
+    const FlagTable *table = &((EvaluatorHead *)self)->current->table;
+    const FlagEntry *home = &table->entries[(size_t)((PyASCIIObject *)arguments[0])->hash & table->mask];
+    const int is_found = home->key == arguments[0] && home->flag->program.value_type == type;
+    if (HOST_UNLIKELY(!is_found)) return host_walking_getter(self, arguments, count, NULL, type, details);
+    PyObject *answer = host_constant_answer(home->flag, count == 3 ? arguments[2] : Py_None, details);
+    return answer != NULL ? answer : host_walking_getter(self, arguments, count, home->flag, type, details);
 }
 
 /* Named and kept apart, so that a profile shows them. */
@@ -911,9 +965,7 @@ static __attribute__((unused)) void host_seal(PyTypeObject *type) {
 
 /* Evaluation of any flag with room from `scratch`; outcomes of prerequisites and `have` bits are kept in it. */
 static __attribute__((unused)) uint32_t host_walk_wide(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch) {
-    fetcher->fallback = table->fallback;
-    fetcher->clock = table->clock;
-    fetcher->attributes = table->attributes;
+    fetcher->table = table;
     fetcher->held = scratch->held;
     fetcher->held_count = scratch->held_count;
     FcResult result;
