@@ -6,7 +6,7 @@ MINUTES ?= 10
 KERNEL := $(filter-out %log2_table.h, $(wildcard src/flagcore/kernel/*.[ch]))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench build sanitize debug fuzz nightly clean
+.PHONY: help setup demo test lint format bench rivals build sanitize debug fuzz nightly clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: ## the workloads of benchmarks/, as ratios to a compiled method call, and
 	@tools/setup.sh valgrind
 	$(PYTHON_BIN) -m benchmarks.run
 	$(PYTHON_BIN) -m benchmarks.instructions
+
+rivals: setup ## the peers' released packages beside us: table and chart of docs/performance.md (about 10 minutes)
+	$(PYTHON_BIN) -m benchmarks.rivals
 
 build: setup ## sdist and wheel in dist/
 	rm -rf dist

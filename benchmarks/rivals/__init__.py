@@ -1,0 +1,1 @@
+"""The peers: other systems' released packages, evaluated in-process beside flagcore."""

@@ -21,6 +21,22 @@ HASHED = {"W3": 0.25, "W4": 0.99}
 
 SUBJECTS = 10_000
 
+SERVED_OFF: dict[str, object] = {
+    "country": "FR",
+    "plan": "enterprise",
+    "age": 65,
+    "app_version": "9.0.0",
+    "email": "a@corp.example",
+    "device": "watch",
+    "beta": True,
+    "visits": 1001,
+    "language": "pt-BR",
+    "region": "us-east-1",
+}
+"""W4: each of these alone makes an earlier rule match, or the last one fail."""
+MISSED: dict[str, object] = {"app_version": "8.9.9", "age": 64, "visits": 1000, "country": "FI", "language": "es-ES"}
+"""W4: none of these changes the answer."""
+
 
 def assert_answers(name: str, workload: Workload, asked: Asked, contexts: Sequence[object]) -> None:
     """Raise AssertionError unless the peer answers as it must."""
@@ -28,14 +44,29 @@ def assert_answers(name: str, workload: Workload, asked: Asked, contexts: Sequen
     answers = [ask(context) for context in contexts]
     if name not in HASHED:
         wanted = [call.expected for call in workload.calls[: len(contexts)]]
-        wrong = [(call, said) for call, said, right in zip(workload.calls, answers, wanted, strict=False) if said is not right]
+        wrong = [
+            (call, said)
+            for call, said, right in zip(workload.calls, answers, wanted, strict=False)
+            if said is not right
+        ]
         assert not wrong, f"{name}: {len(wrong)} wrong answers, the first: {wrong[0]}"
         return
     assert {type(answer) for answer in answers} == {bool}, f"{name}: {answers[:5]}"
     assert [ask(context) for context in contexts] == answers, f"{name}: the answers change"
     base = workload.calls[0].context
+    if name == "W4":
+        _assert_probes(base, lambda context: ask(asked.context(context)))
     said = [ask(asked.context({**base, SUBJECT: f"subject-{i}"})) for i in range(SUBJECTS)]
     assert_share(name, sum(map(bool, said)), len(said), HASHED[name])
+
+
+def _assert_probes(base: dict[str, Any], ask: Callable[[dict[str, Any]], object]) -> None:
+    """Every rule of W4 decides by its own attribute."""
+    usual = ask(base)
+    for attribute, value in SERVED_OFF.items():
+        assert ask({**base, attribute: value}) is False, f"W4: {attribute} = {value!r}"
+    for attribute, value in MISSED.items():
+        assert ask({**base, attribute: value}) is usual, f"W4: {attribute} = {value!r}"
 
 
 def assert_every(workload: Workload, asked: Asked, expression: str, names: Mapping[str, Any]) -> None:

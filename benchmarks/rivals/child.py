@@ -1,4 +1,4 @@
-"""One peer, measured in its own environment: ``python -m benchmarks.rivals.child PEER [--rounds N] [W1 ...]`` prints JSON.
+"""One peer, measured in its own environment: ``python -m benchmarks.rivals.child PEER [--rounds N] [--workloads W1 ...]`` prints JSON.
 
 Beside the peer, in the same process and the same rounds: the floor, flagcore, and the decision written by hand.
 """
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one peer on the workloads and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rivals.child", description=__doc__)
     parser.add_argument("peer")
-    parser.add_argument("workloads", nargs="*", metavar="W")
+    parser.add_argument("--workloads", nargs="+", choices=MAKERS, default=list(MAKERS))
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args(arguments)
     logging.disable(logging.ERROR)  # peers warn that they are offline
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report["notes"] = dict(peer.notes)
     report["floor_ns"] = round(measure(units, units, options.rounds)[0].nanoseconds, 2)
     report["workloads"] = {}
-    for name in options.workloads or MAKERS:
+    for name in options.workloads:
         progress(f"  {options.peer} {name}")
         report["workloads"][name] = _measured(peer, name, units, options.rounds)
     print(json.dumps(report))
@@ -56,10 +56,20 @@ def _measured(peer: Peer, name: str, units: Sequence[Subject], rounds: int) -> d
     except Inexpressible as reason:
         return {"inexpressible": str(reason)}
     try:
-        results = measure([_peer(peer, asked, name, workload), *_ourselves(name, workload)], units, rounds)
+        subject = _peer(peer, asked, name, workload)
+        results = measure([subject, *_ourselves(name, workload)], units, rounds)
+        elsewhere = _elsewhere(subject)
     finally:
         asked.close()
-    return {result.name: _row(result) for result in results}
+    return {result.name: _row(result) for result in results} | {"elsewhere": elsewhere}
+
+
+def _elsewhere(subject: Subject) -> float:
+    """Return the CPU time that other threads spend while a sample runs, as a share of the caller's own."""
+    everywhere, here = time.process_time(), time.thread_time()
+    subject.batch()
+    own = time.thread_time() - here
+    return round(max(time.process_time() - everywhere - own, 0) / own, 2)
 
 
 def _row(result: Measured) -> dict[str, float]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-__all__ = ["serve", "serving"]
+__all__ = ["serve"]
 
 
 def serve(body: bytes) -> tuple[str, Callable[[], None]]:
@@ -33,13 +32,3 @@ def serve(body: bytes) -> tuple[str, Callable[[], None]]:
         server.server_close()
 
     return f"http://127.0.0.1:{server.server_address[1]}", stop
-
-
-@contextmanager
-def serving(text: str) -> Iterator[str]:
-    """Serve a document as long as the block lasts: peers fetch it once, when they start."""
-    address, stop = serve(text.encode())
-    try:
-        yield address
-    finally:
-        stop()

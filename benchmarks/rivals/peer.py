@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.rivals.plain import PlainSet
 
-__all__ = ["PEERS", "Asked", "Inexpressible", "Peer", "load_peer"]
+__all__ = ["PEERS", "Asked", "Inexpressible", "Peer", "load_peer", "progress", "requirements"]
 
 PEERS = (
     "launchdarkly",
@@ -64,9 +64,10 @@ class Peer(NamedTuple):
     notes: Mapping[str, str] = {}  # workload -> how it deviates
     subjects: int = 100_000  # how many of the peer's contexts are made at most
 
-    def requirements(self, name: str) -> Path:
-        """Return the file of the pinned packages."""
-        return Path(__file__).parent / "peers" / f"requirements-{name}.txt"
+
+def requirements(name: str) -> Path:
+    """Return the file of a peer's pinned packages."""
+    return Path(__file__).parent / "peers" / f"requirements-{name}.txt"
 
 
 def load_peer(name: str) -> Peer:

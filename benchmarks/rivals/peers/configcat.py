@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.rivals.loopback import serving
+from benchmarks.rivals.loopback import serve
 from benchmarks.rivals.peer import Asked, Peer
 from benchmarks.rivals.plain import SUBJECT, VERSION_AT_LEAST, PlainFlag, PlainRule, PlainSet, Test
 
@@ -70,10 +70,14 @@ def open_document(text: str) -> Asked:
     from configcatclient.user import User
 
     configcatclient.ConfigCatClient.close_all()  # one client a key
-    with serving(text) as address:
-        options = ConfigCatOptions(base_url=address, polling_mode=PollingMode.auto_poll(poll_interval_seconds=HOUR))
-        client = configcatclient.get(f"configcat-sdk-1/{'0' * 22}/{'0' * 22}", options)
-        assert client.get_all_keys()
+    address, stop = serve(text.encode())
+    options = ConfigCatOptions(base_url=address, polling_mode=PollingMode.auto_poll(poll_interval_seconds=HOUR))
+    client = configcatclient.get(f"configcat-sdk-1/{'0' * 22}/{'0' * 22}", options)
+    assert client.get_all_keys()
+
+    def close() -> None:
+        client.close()
+        stop()
 
     def user(context: dict[str, Any]) -> object:
         custom = {name: str(value) if isinstance(value, bool) else value for name, value in context.items()}
@@ -84,7 +88,7 @@ def open_document(text: str) -> Asked:
         names={"get_value": client.get_value, "every": client.get_all_values},
         context=user,
         every="every(context)",
-        close=client.close,
+        close=close,
     )
 
 

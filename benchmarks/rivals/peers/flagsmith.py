@@ -34,7 +34,9 @@ def _segment(flag: PlainFlag, index: int, rule: PlainRule, sets: dict[str, list[
     override = {**_feature(flag.key, rule.share > 0), "priority": index}
     if rule.share not in {0, 100}:
         shares = [(True, rule.share), (False, 100 - rule.share)]
-        override["variants"] = [{"value": value, "weight": share, "priority": i} for i, (value, share) in enumerate(shares)]
+        override["variants"] = [
+            {"value": value, "weight": share, "priority": i} for i, (value, share) in enumerate(shares)
+        ]
     name = f"{flag.key}-{rule.id}"
     return {"key": name, "name": name, "rules": [{"type": "ALL", "conditions": conditions}], "overrides": [override]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.rivals.loopback import serving
+from benchmarks.rivals.loopback import serve
 from benchmarks.rivals.peer import Asked, Peer
 from benchmarks.rivals.plain import SUBJECT, VERSION_AT_LEAST, PlainFlag, PlainRule, PlainSet, Test
 
@@ -19,8 +19,6 @@ OPERATORS = {
     "ends_with": "suffix",
 }
 HOUR = 3600
-
-_KEPT: list[object] = []  # flipt-client 1.4.5 may abort the process when an engine is destroyed, which dropping one does
 
 
 def document(flags: PlainSet) -> str:
@@ -87,26 +85,36 @@ def _constraint(test: Test, sets: dict[str, list[str]]) -> dict[str, Any]:
     elif isinstance(value, int):
         kind = "NUMBER"
     text = json.dumps(value) if isinstance(value, list) else str(value)
-    return {"type": f"{kind}_CONSTRAINT_COMPARISON_TYPE", "property": name, "operator": OPERATORS[operator], "value": text}
+    return {
+        "type": f"{kind}_CONSTRAINT_COMPARISON_TYPE",
+        "property": name,
+        "operator": OPERATORS[operator],
+        "value": text,
+    }
 
 
 def open_document(text: str) -> Asked:
     from flipt_client import FliptClient
     from flipt_client.models import ClientOptions
 
-    with serving(text) as address:
-        client = FliptClient(opts=ClientOptions(url=address, update_interval=HOUR))
-    _KEPT.append(client)
-    if "VARIANT_FLAG_TYPE" in text:
-        expression = 'evaluate(key, *context).variant_key == "on"'
-        return Asked(expression, {"evaluate": client.evaluate_variant}, _context)
-    expression = "evaluate(key, *context).enabled"
-    return Asked(expression, {"evaluate": client.evaluate_boolean}, _context)
+    address, stop = serve(text.encode())  # up until the client is closed: a fetch that fails aborts the process (1.4.5)
+    client = FliptClient(opts=ClientOptions(url=address, update_interval=HOUR))
+    names = {"boolean": client.evaluate_boolean, "variant": client.evaluate_variant}
+    varies = "VARIANT_FLAG_TYPE" in text
+    expression = 'variant(key, *context).variant_key == "on"' if varies else "boolean(key, *context).enabled"
+
+    def close() -> None:
+        client.close()
+        stop()
+
+    return Asked(expression, names, _context, close=close)
 
 
 def _context(context: dict[str, Any]) -> object:
     """Flipt's contexts hold texts; a version is given as the number of its major part."""
-    attributes = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in context.items()}
+    attributes = {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in context.items()
+    }
     if "app_version" in attributes:
         attributes["app_version"] = attributes["app_version"].partition(".")[0]
     return context[SUBJECT], attributes

@@ -31,7 +31,13 @@ def _rule(flag: PlainFlag, rule: PlainRule) -> dict[str, Any]:
     made: dict[str, Any] = {"id": rule.id} if rule.test is None else {"id": rule.id, "condition": _condition(rule.test)}
     if rule.share not in {0, 100}:
         share = rule.share / 100
-        return {**made, "key": flag.key, "variations": [True, False], "weights": [share, 1 - share], "hashAttribute": "id"}
+        return {
+            **made,
+            "key": flag.key,
+            "variations": [True, False],
+            "weights": [share, 1 - share],
+            "hashAttribute": "id",
+        }
     if rule.percent < 100:
         made |= {"coverage": rule.percent / 100, "hashAttribute": "id"}
     return {**made, "force": rule.value}
@@ -55,7 +61,9 @@ def open_document(text: str) -> Asked:
 
     def instance(context: dict[str, Any]) -> object:
         attributes = {name: value for name, value in context.items() if name != SUBJECT}
-        return GrowthBook(attributes={"id": context[SUBJECT], **attributes}, features=features, saved_groups=read["savedGroups"])
+        return GrowthBook(
+            attributes={"id": context[SUBJECT], **attributes}, features=features, saved_groups=read["savedGroups"]
+        )
 
     return Asked(expression="context.is_on(key)", names={}, context=instance)
 

@@ -86,7 +86,9 @@ def open_document(text: str) -> Asked:
 
 
 def _context(context_class: Any, context: dict[str, Any]) -> object:
-    return context_class.from_dict({"kind": "user", "key": context[SUBJECT], **{k: v for k, v in context.items() if k != SUBJECT}})
+    return context_class.from_dict(
+        {"kind": "user", "key": context[SUBJECT], **{k: v for k, v in context.items() if k != SUBJECT}}
+    )
 
 
 PEER = Peer(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from benchmarks.rivals.peer import Asked, Peer
-from benchmarks.rivals.plain import SUBJECT, VERSION_AT_LEAST, PlainFlag, PlainRule, PlainSet, Test
+from benchmarks.rivals.plain import SUBJECT, VERSION_AT_LEAST, PlainFlag, PlainRule, PlainSet
 
 OPERATORS = {
     "==": "exact",

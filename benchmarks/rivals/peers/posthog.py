@@ -61,7 +61,9 @@ def _property(test: Test, sets: dict[str, list[str]]) -> dict[str, Any]:
 def open_document(text: str) -> Asked:
     from posthog import Posthog
 
-    client = Posthog("benchmark", host="http://127.0.0.1:9", send=False, sync_mode=True, enable_exception_autocapture=False)
+    client = Posthog(
+        "benchmark", host="http://127.0.0.1:9", send=False, sync_mode=True, enable_exception_autocapture=False
+    )
     read = json.loads(text)
     client.feature_flags = read["flags"]
     client.group_type_mapping = read["group_type_mapping"]
@@ -90,6 +92,7 @@ PEER = Peer(
     open=open_document,
     what="Posthog.evaluate_flags of one flag key, local only, then is_enabled or get_flag; no events",
     notes={
+        "W2": "Texts compare without regard to case.",
         "W4": "Conditions can only switch on: the rules that serve off name a variant `off`.",
         "W5": "As W4.",
         "W6": "As W4.",

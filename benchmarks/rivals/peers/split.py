@@ -21,7 +21,9 @@ def document(flags: PlainSet) -> str:
         for name, values in flags.segments.items()
     }
     nothing: list[object] = []
-    return json.dumps({"ff": {"d": made, "s": -1, "t": 1}, "rbs": {"d": nothing, "s": -1, "t": 1}, "segments": segments})
+    return json.dumps(
+        {"ff": {"d": made, "s": -1, "t": 1}, "rbs": {"d": nothing, "s": -1, "t": 1}, "segments": segments}
+    )
 
 
 def _flag(flag: PlainFlag) -> dict[str, Any]:
@@ -71,7 +73,10 @@ def _matching(test: Test) -> dict[str, Any]:
         return {"matcherType": "EQUAL_TO_BOOLEAN", "booleanMatcherData": test.value}
     if isinstance(test.value, int):
         least = test.value + (test.operator == ">")
-        return {"matcherType": "GREATER_THAN_OR_EQUAL_TO", "unaryNumericMatcherData": {"dataType": "NUMBER", "value": least}}
+        return {
+            "matcherType": "GREATER_THAN_OR_EQUAL_TO",
+            "unaryNumericMatcherData": {"dataType": "NUMBER", "value": least},
+        }
     kinds = {"==": "WHITELIST", "in": "WHITELIST", "starts_with": "STARTS_WITH", "ends_with": "ENDS_WITH"}
     values = test.value if isinstance(test.value, list) else [test.value]
     return {"matcherType": kinds[test.operator], "whitelistMatcherData": {"whitelist": values}}
@@ -86,7 +91,8 @@ def open_document(text: str) -> Asked:
     (root / "flags.json").write_text(json.dumps({"ff": read["ff"], "rbs": read["rbs"]}))
     for name, segment in read["segments"].items():
         (root / f"{name}.json").write_text(json.dumps(segment))
-    factory = get_factory("localhost", config={"splitFile": str(root / "flags.json"), "segmentDirectory": str(root)})
+    files = {"splitFile": str(root / "flags.json"), "segmentDirectory": str(root)}
+    factory = get_factory("localhost", config={**files, "impressionsMode": "none"})
     factory.block_until_ready(SECONDS)
     client = factory.client()
     keys = [flag["name"] for flag in read["ff"]["d"]]

@@ -90,7 +90,10 @@ def open_document(text: str) -> Asked:
         multiple_instance_mode=InstanceAllowType.SILENTLY_ALLOW,
     )
     return Asked(
-        expression="is_enabled(key, context)", names={"is_enabled": client.is_enabled}, context=_context, close=folder.cleanup
+        expression="is_enabled(key, context)",
+        names={"is_enabled": client.is_enabled},
+        context=_context,
+        close=folder.cleanup,
     )
 
 

@@ -1,0 +1,96 @@
+"""A record of the peers as a drawing: one panel of bars a workload, on a logarithmic scale of nanoseconds."""
+
+from __future__ import annotations
+
+from math import ceil, floor, log10
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from benchmarks.rivals.table import Line, duration, lines_of
+from benchmarks.workloads import make
+
+__all__ = ["drawn", "write_chart"]
+
+PATH = Path(__file__).resolve().parents[2] / "docs" / "img" / "rivals.svg"
+COLUMNS = 3
+NAMES, BARS, FIGURES, GAP = 150, 200, 58, 20  # widths in a panel
+BAR, TITLE, AXIS = 17, 44, 40  # heights
+TOP, MARGIN = 84, 24
+OURS, HAND, PEER, INK, FAINT = "#c2410c", "#78716c", "#94a3b8", "#1f2937", "#e5e7eb"
+SHORT = {"**flagcore**, plain dict": "flagcore, plain dict", "**flagcore**, its context": "flagcore, its context"}
+
+
+def write_chart(report: dict[str, Any]) -> None:
+    """Draw the newest figures into docs/img/rivals.svg."""
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(drawn(report), encoding="utf-8")
+
+
+def drawn(report: dict[str, Any]) -> str:
+    """Return the drawing as SVG."""
+    lines = lines_of(report)
+    names = list(report["ours"]["flagcore"])
+    all_ns = [figure["ns"] for line in lines for figure in line.figures.values()]
+    scale = floor(log10(min(all_ns))), ceil(log10(max(all_ns)))
+    panel_width, panel_height = NAMES + BARS + FIGURES + GAP, TITLE + BAR * len(lines) + AXIS
+    rows = -(-len(names) // COLUMNS)
+    width, height = 2 * MARGIN + COLUMNS * panel_width, TOP + rows * panel_height + MARGIN
+    parts = [
+        _text(MARGIN, 32, "Time an evaluation, flagcore and its peers", 20, weight=600),
+        _text(MARGIN, 56, _subtitle(report), 13),
+    ]
+    for index, name in enumerate(names):
+        row, column = divmod(index, COLUMNS)
+        x, y = MARGIN + column * panel_width, TOP + row * panel_height
+        parts.append(f'<g transform="translate({x},{y})">{_panel(name, lines, scale)}</g>')
+    style = "<style>text{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif}</style>"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
+    title = "<title>Nanoseconds an evaluation, by workload and engine, logarithmic scale</title>"
+    return (
+        "\n".join([head, title, style, f'<rect width="{width}" height="{height}" fill="white"/>', *parts, "</svg>"])
+        + "\n"
+    )
+
+
+def _subtitle(report: dict[str, Any]) -> str:
+    measured = f"CPython {report['python']}, {report['processor']}, {report['date']}"
+    return f"Shorter is quicker; the scale is logarithmic: each line is ten times the one before. Peers' contexts are ready made. {measured}"
+
+
+def _panel(name: str, lines: list[Line], scale: tuple[int, int]) -> str:
+    bottom = TITLE + BAR * len(lines)
+    parts = [_text(0, 16, name, 14, weight=600), _text(0, 33, make(name).title, 12, fill="#4b5563")]
+    for power in range(scale[0], scale[1] + 1):
+        x = NAMES + _position(10.0**power, scale)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TITLE - 2}" y2="{bottom}" stroke="{FAINT}"/>')
+        parts.append(
+            _text(x, bottom + 13, duration(10.0**power).replace(".00", "").replace(".0", ""), 9, anchor="middle")
+        )
+    for index, line in enumerate(lines):
+        parts += _bar(TITLE + BAR * index, line, line.figures.get(name), scale)
+    return "".join(parts)
+
+
+def _bar(y: int, line: Line, figure: dict[str, float] | None, scale: tuple[int, int]) -> list[str]:
+    title = SHORT.get(line.title, line.title)
+    flagcore = line.title in SHORT
+    label = _text(NAMES - 6, y + 12, title, 11, anchor="end", weight=600 if flagcore else 400)
+    if figure is None:
+        return [label]
+    length = _position(figure["ns"], scale)
+    fill = OURS if flagcore else HAND if line.ours else PEER
+    bar = f'<rect x="{NAMES}" y="{y + 2}" width="{length:.1f}" height="{BAR - 5}" fill="{fill}"/>'
+    return [label, bar, _text(NAMES + length + 5, y + 12, duration(figure["ns"]), 11, weight=600 if flagcore else 400)]
+
+
+def _position(nanoseconds: float, scale: tuple[int, int]) -> float:
+    low, high = scale
+    return BARS * (log10(nanoseconds) - low) / (high - low)
+
+
+def _text(
+    x: float, y: float, text: str, size: int, *, anchor: str = "start", weight: int = 400, fill: str = INK
+) -> str:
+    placed = f'x="{x:.1f}" y="{y}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}"'
+    return f"<text {placed}>{escape(text)}</text>"

@@ -1,0 +1,142 @@
+"""How long a peer takes to read many flags, and what they weigh; two steps, each in a process of its own:
+
+``python -m benchmarks.rivals.load make WHO COUNT FILE`` writes the document of COUNT flags, as WHO's server would send it;
+``python -m benchmarks.rivals.load open WHO FILE`` opens it and prints JSON.
+
+WHO is a peer, ``flagcore`` (a compiled snapshot) or ``flagcore-json`` (an authored document: checked and compiled). The clock
+runs from the document in memory to the first answer. What is allocated by then, and what the process has grown, are measured
+at the first opening; the difference between two counts is the flags' own. In the environment COUNTED every allocation of
+Python and of engines that use the C library's allocator is known exactly; an engine with an allocator of its own shows in the
+resident memory alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rivals.peer import Peer, load_peer
+from benchmarks.rivals.plain import SUBJECT, plain
+from benchmarks.workloads.bulk import many_flags
+from flagcore.client import Client
+from flagcore.compiler import compile_flag_set
+from flagcore.model import build_flag_set
+from flagcore.snapshot.codec import decode_snapshot, encode_snapshot
+from flagcore.testing import client_from_document
+
+CONTEXT = {SUBJECT: "user-1", "country": "DE", "age": 34}
+KEY = "flag-0001"  # one rule, which matches
+TIMES = 3
+PATIENCE = 5.0  # seconds, after which nothing is opened again
+PAGE = os.sysconf("SC_PAGE_SIZE")
+COUNTED = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
+
+Opening = Callable[
+    [bytes], tuple[object, Callable[[], object]]
+]  # opens and answers KEY: what lives, and what closes it
+
+
+def main(step: str, who: str, *arguments: str) -> int:
+    """Take one of the two steps."""
+    logging.disable(logging.ERROR)
+    if step == "make":
+        count, path = arguments
+        Path(path).write_bytes(_document(who, many_flags(int(count))))
+    else:
+        print(json.dumps(_opened(_openings(who), Path(arguments[0]).read_bytes())))
+    return 0
+
+
+def _opened(opening: Opening, content: bytes) -> dict[str, float]:
+    """Return ``ms`` (the least of up to three openings), ``allocated`` and ``resident`` (bytes grown at the first)."""
+    before = _allocated(), _resident()
+    grown: dict[str, float] = {}
+    spans: list[float] = []
+    while len(spans) < TIMES and sum(spans) < PATIENCE:
+        start = time.perf_counter()
+        living, close = opening(content)
+        spans.append(time.perf_counter() - start)
+        grown = grown or {"allocated": _allocated() - before[0], "resident": _resident() - before[1]}
+        close()
+        del living
+    return {"ms": round(1000 * min(spans), 2), **grown}
+
+
+# -- make
+
+
+def _document(who: str, authored: dict[str, Any]) -> bytes:
+    if who == "flagcore":
+        return encode_snapshot(compile_flag_set(build_flag_set(authored).flag_set).snapshot)
+    if who == "flagcore-json":
+        return json.dumps(authored).encode()
+    text: str = load_peer(who).document(plain(authored))
+    return text.encode()
+
+
+# -- open
+
+
+def _openings(who: str) -> Opening:
+    return {"flagcore": _open_compiled, "flagcore-json": _open_authored}.get(who) or partial(_open_peer, load_peer(who))
+
+
+def _open_peer(peer: Peer, content: bytes) -> tuple[object, Callable[[], object]]:
+    asked = peer.open(content.decode())
+    names = {**asked.names, "key": KEY, "context": asked.context(CONTEXT)}
+    assert eval(asked.expression, names) is True
+    return asked, asked.close
+
+
+def _open_compiled(content: bytes) -> tuple[object, Callable[[], object]]:
+    return _answering(Client.of_snapshot(decode_snapshot(content)))
+
+
+def _open_authored(content: bytes) -> tuple[object, Callable[[], object]]:
+    return _answering(client_from_document(json.loads(content)))
+
+
+def _answering(client: Client) -> tuple[object, Callable[[], object]]:
+    assert client.get_boolean_value(KEY, False, CONTEXT) is True
+    return client, client.close
+
+
+_MALLINFO2 = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+
+
+class _Mallinfo2(ctypes.Structure):
+    """glibc's malloc.h: ``hblkhd`` bytes are mapped, ``uordblks`` bytes come from the heap."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in _MALLINFO2)
+
+
+def _allocated() -> int:
+    """Return the bytes that the C library's allocator has handed out (0 where it cannot tell)."""
+    gc.collect()
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        return 0
+    library.mallinfo2.restype = _Mallinfo2
+    info = library.mallinfo2()
+    return int(info.hblkhd + info.uordblks)
+
+
+def _resident() -> int:
+    """Return the bytes that the process has in memory, freed ones given back first."""
+    ctypes.CDLL(None).malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+if __name__ == "__main__":
+    code = main(*sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)
