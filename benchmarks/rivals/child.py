@@ -152,9 +152,9 @@ def _ourselves(name: str, workload: Workload) -> list[Subject]:
     return timed
 
 
-def _ours(name: str, get: Callable[..., object], workload: Workload, contexts: Sequence[object]) -> Subject:
-    count = max(EVALUATIONS, len(contexts))
-    return calls(name, GET, {"get": get, "key": workload.key}, contexts, evaluations=count)
+def _ours(who: str, get: Callable[..., object], workload: Workload, contexts: Sequence[object]) -> Subject:
+    subject = partial(calls, who, GET, {"get": get, "key": workload.key}, contexts)
+    return subject(evaluations=_affordable(subject, len(contexts)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""How long a peer takes to read many flags, and what they weigh; two steps, each in a process of its own:
+"""How long a peer takes to read many flags, and what they weigh.
 
+Two steps, each in a process of its own:
 ``python -m benchmarks.rivals.load make WHO COUNT FILE`` writes the document of COUNT flags, as WHO's server would send it;
 ``python -m benchmarks.rivals.load open WHO FILE`` opens it and prints JSON.
 

@@ -20,7 +20,7 @@ __all__ = ["COUNTS", "OURS", "measure_load", "measure_peers"]
 
 COUNTS = (1000, 10_000)
 OURS = ("flagcore", "context object", "by hand")
-PATIENCE = 300.0  # seconds for one peer's workloads
+PATIENCE = 900.0  # seconds for one peer's workloads: about 20 on a quiet machine
 LOAD_PATIENCE = 60.0  # seconds for one load
 
 Report = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,20 +31,16 @@ class Line(NamedTuple):
 
 
 def lines_of(report: Report) -> list[Line]:
-    """Return ours, then the peers, the quickest (by geometric mean of the ratios) first."""
+    """Return ours, then the peers, the quickest first: by the geometric mean over what all of them can express."""
     ours = [Line(OUR_TITLES[who], "", True, figures) for who, figures in report["ours"].items()]
     peers = [_line(peer) for peer in report["peers"].values()]
-    return [*ours, *sorted(peers, key=_mean)]
+    common = set.intersection(*(set(line.figures) for line in peers))
+    return [*ours, *sorted(peers, key=lambda line: prod(line.figures[name]["ratio"] for name in common))]
 
 
 def _line(peer: Report) -> Line:
     figures = {name: rows["peer"] for name, rows in peer["workloads"].items() if "peer" in rows}
     return Line(peer["title"], peer["version"], False, figures)
-
-
-def _mean(line: Line) -> float:
-    ratios = [log(figure["ratio"]) for figure in line.figures.values()]
-    return exp(sum(ratios) / len(ratios)) if ratios else float("inf")
 
 
 def write_section(report: Report) -> None:
