@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -29,6 +30,7 @@ Report = dict[str, Any]
 def measure_peers(peers: Sequence[str], workloads: Sequence[str], rounds: int) -> Report:
     """Return the record of a run: every peer's figures, and ours as medians over the peers' processes."""
     load_floor()  # built here, where Cython is
+    head = {**machine(), "rounds": rounds, "load_average": os.getloadavg()[0]}
     reports: dict[str, Report] = {}
     for peer in peers:
         make_environment(peer)
@@ -36,7 +38,7 @@ def measure_peers(peers: Sequence[str], workloads: Sequence[str], rounds: int) -
         arguments = ["benchmarks.rivals.child", peer, "--rounds", str(rounds), "--workloads", *workloads]
         reports[peer] = json.loads(run_in(peer, arguments, PATIENCE))
     floor = statistics.median(report["floor_ns"] for report in reports.values())
-    return {**machine(), "rounds": rounds, "floor_ns": floor, "peers": reports, "ours": _ours(reports, workloads)}
+    return {**head, "floor_ns": floor, "peers": reports, "ours": _ours(reports, workloads)}
 
 
 def _ours(reports: dict[str, Report], workloads: Sequence[str]) -> Report:

@@ -59,7 +59,7 @@ def rendered(report: Report) -> str:
     lines = lines_of(report)
     source = (
         f"CPython {report['python']}, {report['processor']}, {report['date']}; medians of {report['rounds']} rounds; "
-        f"F = {report['floor_ns']:.1f} ns; `python -m benchmarks.rivals`."
+        f"F = {report['floor_ns']:.1f} ns; load average {report['load_average']:.1f} at the start; `python -m benchmarks.rivals`."
     )
     parts = [
         source,
@@ -102,15 +102,19 @@ def _ratio(ratio: float) -> str:
 
 
 def _comparison(names: list[str], lines: list[Line]) -> str:
-    """Say, for each workload, how much quicker flagcore is than the quickest peer, its context ready as theirs are."""
-    ours = next(line for line in lines if line.title == OUR_TITLES["context object"])
+    """Say, for each workload, how much longer the quickest peer takes."""
+    ours = {line.title: line.figures for line in lines if line.ours}
     said = []
     for name in names:
         peers = [(line.figures[name]["ratio"], line.title) for line in lines if not line.ours and name in line.figures]
         if peers:
             ratio, title = min(peers)
-            said.append(f"{name} {_ratio(ratio / ours.figures[name]['ratio'])} ({title})")
-    return f"The quickest peer of each workload takes so many times what flagcore takes with its own context: {', '.join(said)}."
+            times = [_ratio(ratio / ours[OUR_TITLES[who]][name]["ratio"]) for who in ("flagcore", "context object")]
+            said.append(f"{name} {' / '.join(times)} ({title})")
+    return (
+        "The quickest peer of each workload takes so many times what flagcore takes with a plain dict / with its context: "
+        f"{', '.join(said)}."
+    )
 
 
 def _load(report: Report) -> str:

@@ -159,6 +159,7 @@ def report() -> dict[str, object]:
         "python": "3.11.7",
         "processor": "P",
         "rounds": 3,
+        "load_average": 0.2,
         "floor_ns": 15.0,
         "peers": {
             "a": {**common, "title": "Slow <&>", "notes": {"W1": "a deviation"}, "workloads": slow},
@@ -184,7 +185,8 @@ def test_the_table_names_figures_versions_and_deviations():
     assert "| **flagcore**, plain dict | 0.9 | 8.7 |" in text
     assert "*W1*: a deviation *W4*: cannot be expressed: no versions" in text
     assert "Other threads of the engine spend up to 40% more, not counted." in text
-    assert "W1 26.7 (Quick), W4 33,333 (Quick)." in text
+    assert "W1 28.6 / 26.7 (Quick), W4 15,385 / 33,333 (Quick)." in text
+    assert "medians of 3 rounds; F = 15.0 ns; load average 0.2 at the start" in text
     assert "| Slow <&> | 12.5 ms | over 60 s |  |" in text
 
 

@@ -76,5 +76,9 @@ PEER = Peer(
     document=document,
     open=open_document,
     what="FlagdProvider.resolve_boolean_details (in-process, file), without the OpenFeature client above it",
-    notes={"W7 different": "The list stands in the rule itself: JsonLogic has no sets.", "W8": "One call a flag."},
+    notes={
+        "W7 one": "The list stands in the rule itself: JsonLogic has no sets.",
+        "W7 different": "As W7 one.",
+        "W8": "One call a flag.",
+    },
 )
