@@ -15,10 +15,8 @@ from flagcore.testing.scenarios import run_scenarios
 from tests.support.processes import python
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("docs", "examples", "benchmarks")
 PAGES = sorted(
-    [*ROOT.glob("*.md")]
-    + [page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md") if ".envs" not in page.parts]
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("benchmarks/**/*.md")]
 )
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")

@@ -1,6 +1,6 @@
 """Measure the peers' released packages beside flagcore: ``python -m benchmarks.rivals [--peers all|NAME ...]``.
 
-Each peer is installed into an environment of its own, below benchmarks/rivals/.envs, at the versions pinned in peers/. A run of
+Each peer is installed into an environment of its own, below build/rivals, at the versions pinned in peers/. A run of
 all peers and workloads is kept in benchmarks/records/ and written into docs/performance.md with its chart; a run of some is
 printed. Nothing is sent anywhere: a peer that knows no file is served by the loopback interface.
 """

@@ -14,7 +14,7 @@ from benchmarks.rivals.peer import progress, requirements
 __all__ = ["make_environment", "run_in"]
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENTS = Path(__file__).parent / ".envs"
+ENVIRONMENTS = ROOT / "build" / "rivals"  # not below benchmarks/: what is packed from there would take them along
 
 
 def make_environment(peer: str) -> None:
