@@ -37,6 +37,17 @@ static void lay_out_frame(FcArena *arena, const FcColumns *columns, FcRunner *ru
     }
 }
 
+static const FcNode *station_node(const FcProgram *program, uint32_t station) {
+    return station < fc_header(program)->node_count ? &program->nodes[station] : NULL;
+}
+
+/* The leaf of a station behind the nodes: the how-manieth that splits. */
+static uint32_t split_leaf(const FcProgram *program, uint32_t station) {
+    uint32_t left = station - fc_header(program)->node_count, leaf = 0;
+    for (;; leaf++)
+        if (program->leaves[leaf].kind == FC_LEAF_SPLIT && left-- == 0) return leaf;
+}
+
 /* A station is a node, or a leaf that splits: where rows wait in a list. */
 static void lay_out_stations(FcArena *arena, const FcColumns *columns, FcRunner *runner) {
     const FcHeader *const header = fc_header(columns->program);
@@ -44,13 +55,27 @@ static void lay_out_stations(FcArena *arena, const FcColumns *columns, FcRunner 
     runner->targets = take(arena, header->leaf_count, sizeof(uint32_t));
     runner->split_leaves = take(arena, runner->stations - header->node_count, sizeof(uint32_t));
     runner->counts = take(arena, runner->stations, sizeof(uint32_t));
+    runner->dense = take(arena, runner->stations, 1);
     runner->lists = take(arena, runner->stations, sizeof(FcList));
     runner->known = take(arena, runner->stations, sizeof(FcKnown));
-    for (uint32_t i = 0, left = FC_KNOWN_ENTRIES; i < runner->stations; i++) {
-        const uint32_t entries = fc_known_entries(columns, i, left);
-        uint32_t *const steps = take(arena, entries, sizeof(uint32_t));
-        if (runner->known) runner->known[i] = (FcKnown){entries ? steps : NULL, 0};
-        left -= entries;
+    runner->soundness = take(arena, columns->field_count, 1);
+}
+
+/* Targets or codes of distinct values, where a dictionary is not larger than the rows that it serves. */
+static void lay_out_known(FcArena *arena, const FcColumns *columns, FcRunner *runner) {
+    uint64_t left = FC_KNOWN_ENTRIES;
+    for (uint32_t i = 0; i < runner->stations; i++) {
+        const FcNode *const node = station_node(columns->program, i);
+        const uint32_t slot = node ? node->slot : columns->program->leaves[split_leaf(columns->program, i)].slot;
+        const FcField *const field = &columns->fields[slot];
+        const uint64_t count = field->kind == FC_FIELD_DICTIONARY ? (uint64_t)field->child->length + 1 : 0;
+        FcKnown known = {NULL, NULL, 0, 0};
+        if (count && count <= left && count <= (uint64_t)columns->rows) {
+            void *const place = take(arena, count, fc_is_test(node) ? 1 : sizeof(uint32_t));
+            known = fc_is_test(node) ? (FcKnown){place, NULL, 0, (uint32_t)count} : (FcKnown){NULL, place, 0, (uint32_t)count};
+            left -= count;
+        }
+        if (runner->known) runner->known[i] = known;
     }
 }
 
@@ -59,7 +84,10 @@ static FcRunner *lay_out(FcArena *arena, const FcColumns *columns) {
     FcRunner runner = {.columns = columns};
     lay_out_frame(arena, columns, &runner);
     runner.by_node = fc_goes_by_node(columns->program);
-    if (runner.by_node) lay_out_stations(arena, columns, &runner);
+    if (runner.by_node) {
+        lay_out_stations(arena, columns, &runner);
+        lay_out_known(arena, columns, &runner);
+    }
     if (place) *place = runner;
     return place;
 }
@@ -84,7 +112,7 @@ static void aim(FcRunner *runner) {
         if (leaf->kind == FC_LEAF_SPLIT) runner->split_leaves[station - header->node_count] = i;
         runner->targets[i] = leaf->kind == FC_LEAF_SPLIT ? station++ : FC_LEAF | leaf->outcome;
     }
-    for (uint32_t i = 0; i < runner->stations; i++) runner->counts[i] = 0;
+    for (uint32_t i = 0; i < runner->stations; i++) runner->counts[i] = runner->dense[i] = 0;
 }
 
 FcRunner *fc_runner_start(const FcColumns *columns, void *memory, size_t size) {
@@ -131,13 +159,15 @@ static void run_by_row(FcRunner *runner, int64_t first, uint32_t count, uint32_t
 
 static void run_by_node(FcRunner *runner, int64_t first, uint32_t count, uint32_t *outcomes) {
     runner->row = first;
+    runner->batch = count;
     runner->outcomes = outcomes;
+    for (uint32_t i = 0; i < runner->columns->field_count; i++) runner->soundness[i] = 0;
     const uint32_t entry = fc_target(runner, runner->columns->program->entry);
     if (entry & FC_LEAF) {
         for (uint32_t i = 0; i < count; i++) outcomes[i] = entry & ~FC_LEAF;
         return;
     }
-    for (uint32_t i = 0; i < count; i++) runner->lists[entry].rows[i] = (uint16_t)i;
+    runner->dense[entry] = 1;
     runner->counts[entry] = count;
     for (uint32_t station = entry; station < runner->stations; station++)
         if (runner->counts[station]) fc_step_rows(runner, station);
