@@ -64,7 +64,10 @@ def measured(name: str, table: Table, rows: int, rounds: int) -> list[dict[str, 
     forms = {name: plain}
     if table.texts:
         forms[f"{name} dictionary"] = pa.table(
-            {key: column.dictionary_encode() if key in table.texts else column for key, column in zip(plain.column_names, plain.columns, strict=True)}
+            {
+                key: column.dictionary_encode() if key in table.texts else column
+                for key, column in zip(plain.column_names, plain.columns, strict=True)
+            }
         )
     found = [_row(form, engine, table.flag_key, data, columns, rounds) for form, data in forms.items()]
     if name == "W3":
@@ -72,14 +75,18 @@ def measured(name: str, table: Table, rows: int, rounds: int) -> list[dict[str, 
     return found
 
 
-def _row(name: str, engine: Engine, key: str, data: pa.Table, columns: Mapping[str, list[Any]], rounds: int) -> dict[str, Any]:
+def _row(
+    name: str, engine: Engine, key: str, data: pa.Table, columns: Mapping[str, list[Any]], rounds: int
+) -> dict[str, Any]:
     answers = engine.evaluate_table(key, data).to_pylist()
     for number in range(0, data.num_rows, SAMPLE):
         context = {attribute: values[number] for attribute, values in columns.items()}
         assert engine.evaluate(key, None, context).variant == answers[number], (name, number)
     seconds = {}
     for threads in (1, 2):
-        spans = [_clocked(lambda threads=threads: engine.evaluate_table(key, data, threads=threads)) for _ in range(rounds)]  # type: ignore[misc]
+        spans = [
+            _clocked(lambda threads=threads: engine.evaluate_table(key, data, threads=threads)) for _ in range(rounds)
+        ]  # type: ignore[misc]
         seconds[threads] = min(cpu for cpu, _ in spans), min(wall for _, wall in spans)
     millions = data.num_rows / 1e6
     return {
@@ -115,7 +122,12 @@ def _control(data: pa.Table, engine: Engine, key: str, rounds: int) -> dict[str,
     assert control(*arguments) == inside
     seconds = min(_clocked(lambda: control(*arguments))[0] for _ in range(rounds))
     millions = len(subjects) / 1e6
-    return {"name": "hash alone, plain C", "rows": len(subjects), "millions_a_core_second": round(millions / seconds, 1), "ns_a_row": round(1e3 * seconds / millions, 2)}
+    return {
+        "name": "hash alone, plain C",
+        "rows": len(subjects),
+        "millions_a_core_second": round(millions / seconds, 1),
+        "ns_a_row": round(1e3 * seconds / millions, 2),
+    }
 
 
 def _library() -> ctypes.CDLL:

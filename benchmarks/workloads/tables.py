@@ -65,7 +65,9 @@ def _realistic(rules: int) -> dict[str, Any]:
             ],
             source.randrange(2, 5),
         )
-        made.append({"id": f"r{number}", "when": " and ".join(tests), "percent": source.choice((5, 10, 50)), "serve": "on"})
+        made.append(
+            {"id": f"r{number}", "when": " and ".join(tests), "percent": source.choice((5, 10, 50)), "serve": "on"}
+        )
     return document({"checkout.new": {"type": "boolean", "default": "off", "rules": made}})
 
 

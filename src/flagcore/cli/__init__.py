@@ -27,6 +27,7 @@ VERBS = {
     "explain": "show how a flag comes to its answer, rule by rule",
     "compile": "compile flag files into one file that services load without a compiler",
     "inspect": "show what a compiled file holds",
+    "simulate": "evaluate a flag for every row of a table, and show the shares",
     "schema": "print the JSON Schema of the flag format, for editors",
 }
 

@@ -82,21 +82,21 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def progress(title: str) -> Callable[[int, int], None]:
-    """Return a function that shows ``done`` of ``total`` on a terminal, from one second on, and wipes it at the end."""
+def progress(title: str) -> Callable[[int, int | None], None]:
+    """Return a function that shows ``done`` of ``total`` (None: not known) on a terminal, from one second on, and wipes it at the end."""
     begun, shown = time.monotonic(), 0.0
     visible = sys.stderr.isatty()
 
-    def step(done: int, total: int) -> None:
+    def step(done: int, total: int | None) -> None:
         nonlocal shown
         now = time.monotonic()
         if not visible or now - begun < 1.0:
             return
-        if done >= total:
+        if total is not None and done >= total:
             sys.stderr.write("\r\x1b[K" if shown else "")
         elif now - shown >= 0.1:
             shown = now
-            sys.stderr.write(f"\r\x1b[K{title} {done:,} of {total:,}")
+            sys.stderr.write(f"\r\x1b[K{title} {done:,}" + ("" if total is None else f" of {total:,}"))
         sys.stderr.flush()
 
     return step

@@ -15,7 +15,7 @@ from flagcore.evaluator.table_columns import Column, Piece, pieces, rows_of
 from flagcore.evaluator.table_results import Coding, checked, coding_of, finished
 from flagcore.terms import ErrorCode, Reason
 
-__all__ = ["Job", "Progress", "RunAll", "evaluate_table"]
+__all__ = ["Job", "Progress", "RunAll", "checked", "evaluate_table", "looked_at"]
 
 RANGE = 1 << 17  # rows of one job: some milliseconds, so that progress and an end come soon
 
@@ -103,6 +103,13 @@ def _unanswered(
 
 
 # ---- what a program looks at -----------------------------------------------------------------------------------------
+
+
+def looked_at(programs: ProgramSet, flag_key: str) -> dict[str, str]:
+    """Return the attributes that a flag, or one that it asks, looks at: flat key -> first name of its path."""
+    program = programs.get(flag_key)
+    attributes = [] if program is None else [found for each in _family(program) for found in each.attributes()]
+    return {flat: flat if path is None else path[0] for _, flat, path in attributes if flat is not None}
 
 
 def _started(program: Program, outcomes: int, codings: list[Coding]) -> tuple[Run, Needs]:
