@@ -27,9 +27,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     loaded: list[str] = []
     original = model.load
 
-    def counting(path: str) -> model.Loaded:
+    def counting(path: str, *, warnings: bool) -> model.Loaded:
         loaded.append(path)
-        return original(path)
+        return original(path, warnings=warnings)
 
     monkeypatch.setattr(model, "load", counting)
     return loaded

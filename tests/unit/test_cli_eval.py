@@ -206,3 +206,18 @@ def test_explain_as_json(command: Command) -> None:
 def test_explain_unknown_flag(command: Command) -> None:
     """Explaining an unknown flag is a finding."""
     assert command("explain", "nope").code == 1
+
+
+@pytest.mark.parametrize("words", [("eval", "sound"), ("explain", "sound")])
+def test_an_error_anywhere_stops_a_question(command: Command, words: tuple[str, str]) -> None:
+    """A flag is not evaluated while another of its set is not valid; errors and warnings are those of ``validate``."""
+    twice = {"id": "twice", "when": 'country in ["DE", "DE"]', "serve": "on"}
+    flags = {
+        "sound": {"type": "boolean", "default": "on"},
+        "other": {"type": "boolean", "default": "maybe", "rules": [twice]},
+    }
+    command.write("flags.json", {"schema": "flagcore/v1", "flags": flags})
+    verb, key = words
+    problems = command(verb, "flags.json", key, "--json").json["problems"]
+    assert [problem["code"] for problem in problems] == ["unknown-variant", "duplicate-constant"]
+    assert problems == command("validate", "flags.json", "--json").json["sets"][0]["problems"]

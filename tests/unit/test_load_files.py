@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -224,3 +225,22 @@ def test_a_million_values():
     content = "\n".join(f"u-{number}" for number in range(1_000_000)).encode()
     values = read_lines(content)
     assert (len(values), values[-1]) == (1_000_000, "u-999999")
+
+
+def test_without_warnings(tmp_path: Path):
+    """Who does not ask for warnings gets the same flags, and all the same errors."""
+    rules = [
+        {"id": "all", "when": 'country in ["DE", "DE"]', "serve": "on"},
+        {"id": "none", "when": "false", "serve": "on"},
+    ]
+    document = {"schema": "flagcore/v1", "flags": {"a": {"type": "boolean", "default": "off", "rules": rules}}}
+    path = tmp_path / "flags.json"
+    path.write_text(json.dumps(document))
+    whole, quick = load(path), load(path, warnings=False)
+    assert [problem.code for problem in whole.problems] == ["duplicate-constant", "dead-condition"]
+    assert (quick.flag_set, quick.problems) == (whole.flag_set, ())
+    document["flags"]["a"]["default"] = "maybe"  # type: ignore[index]
+    path.write_text(json.dumps(document))
+    with pytest.raises(FlagSetError) as caught:
+        load(path, warnings=False)
+    assert [problem.code for problem in caught.value.problems] == ["unknown-variant"]

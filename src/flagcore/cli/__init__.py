@@ -103,11 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser = _parser()
     verb = next((word for word in arguments if word in VERBS), None)
     if arguments and arguments[0] not in VERBS and not arguments[0].startswith("-"):
         raise UsageError(f"there is no verb {arguments[0]!r}", _meant(arguments[0]))
     if verb is None or arguments[0] != verb:
+        parser = _parser()
         parser.parse_args(arguments)
         parser.print_help(sys.stderr)
         return USAGE

@@ -13,7 +13,7 @@ import msgspec
 
 from flagcore.cli import UsageError
 from flagcore.cli.output import counted, progress
-from flagcore.errors import SnapshotError
+from flagcore.errors import FlagSetError, SnapshotError
 from flagcore.settings import read_settings
 from flagcore.snapshot.codec import SUFFIX, decode_snapshot
 from flagcore.snapshot.objects import Snapshot
@@ -59,13 +59,13 @@ def find_path(given: str | None, *, authored: bool = False) -> str:
     return path
 
 
-def load_authored(path: str) -> Loaded:
-    """Return authored flags and their warnings. Raises FlagSetError, or UsageError for a compiled file."""
+def load_authored(path: str, *, warnings: bool = True) -> Loaded:
+    """Return authored flags and, unless nobody reads them, warnings. Raises FlagSetError, or UsageError for a compiled file."""
     from flagcore.model import load
 
     if path.endswith(SUFFIX):
         raise UsageError(f"{path} is compiled: its authored form is needed here", "name the files it was made from")
-    return load(path)
+    return load(path, warnings=warnings)
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -
         if kept is not None and kept.answers(flag_key):
             return Opened(kept.snapshot, kept.keys)
     begun = time.time_ns()
-    loaded = load_authored(path)
+    loaded = _load_quickly(path)
     snapshot = _compile(loaded.flag_set, flag_key)
     keys = tuple(loaded.flag_set.flags)
     if not cached:
@@ -114,6 +114,14 @@ def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -
     from flagcore.cli.cache import remember
 
     return Opened(snapshot, keys, partial(remember, path, loaded.files, snapshot, keys, begun))
+
+
+def _load_quickly(path: str) -> Loaded:
+    """Return authored flags without looking for warnings, which only stand beside errors here."""
+    try:
+        return load_authored(path, warnings=False)
+    except FlagSetError:
+        return load_authored(path)
 
 
 def _compile(flag_set: FlagSet, flag_key: str | None) -> Snapshot:

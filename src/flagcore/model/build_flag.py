@@ -7,35 +7,14 @@ from collections.abc import Mapping
 from typing import cast
 
 from flagcore.model.build_rule import build_rule, build_split
-from flagcore.model.fields import Fields, Keys, Report, as_mapping, is_number
-from flagcore.model.flagset import TARGETING_KEY, Flag, Requirement, Rule, Scalar, Scenario, Split
+from flagcore.model.fields import Fields, Keys, Readers, Report, as_mapping, is_number
+from flagcore.model.flagset import Flag, Requirement, Rule, Scalar, Scenario, Split
 from flagcore.model.operators import INT64_MAX
 from flagcore.model.problems import DocumentPath
 from flagcore.terms import FlagType, Purpose
 
 __all__ = ["FLAG_KEYS", "REQUIREMENT_KEYS", "SCENARIO_KEYS", "build_flag"]
 
-FLAG_KEYS: Keys = dict.fromkeys(
-    (
-        "type",
-        "description",
-        "owner",
-        "tags",
-        "expires",
-        "links",
-        "purpose",
-        "metadata",
-        "enabled",
-        "variants",
-        "off_variant",
-        "default",
-        "bucket_by",
-        "salt",
-        "requires",
-        "rules",
-        "tests",
-    )
-)
 REQUIREMENT_KEYS: Keys = dict.fromkeys(("flag", "is", "otherwise"))
 SCENARIO_KEYS: Keys = dict.fromkeys(("given", "at", "expect", "rule", "reason", "population", "by", "tolerance"))
 _TYPES = {kind.value: kind for kind in FlagType}
@@ -67,26 +46,13 @@ def build_flag(report: Report, key: str, data: object, path: DocumentPath) -> tu
     off_variant = fields.text("off_variant", _variant_hint(fields.data.get("off_variant"), variants))
     if "off_variant" not in mapping and flag_type is FlagType.BOOLEAN and "variants" not in mapping:
         off_variant = "off"
-    enabled = fields.boolean("enabled")
     flag = Flag(
         key=key,
         type=flag_type or FlagType.OBJECT,
         variants=variants,
         default=_default(fields, variants),
-        enabled=True if enabled is None else enabled,
         off_variant=off_variant,
-        bucket_by=fields.attribute("bucket_by") or TARGETING_KEY,
-        salt=fields.text("salt"),
-        requires=_requires(fields),
-        rules=_rules(fields),
-        tests=_scenarios(fields),
-        metadata=_metadata(fields),
-        description=fields.text("description"),
-        owner=fields.text("owner"),
-        tags=fields.texts("tags"),
-        expires=fields.text("expires"),
-        links=fields.texts("links"),
-        purpose=_purpose(fields),
+        **fields.read(_READERS),
     )
     return flag, flag_type is not None
 
@@ -103,15 +69,15 @@ def _type(fields: Fields) -> FlagType | None:
     return None
 
 
-def _purpose(fields: Fields) -> Purpose:
-    text = fields.text("purpose")
+def _purpose(fields: Fields, key: str) -> Purpose | None:
+    text = fields.text(key)
     if text is None:
-        return Purpose.RELEASE
+        return None
     if text in _PURPOSES:
         return _PURPOSES[text]
     hint = fields.report.suggester.hint(text, tuple(Purpose), "the purposes are " + ", ".join(Purpose))
-    fields.report.add("bad-value", f"{text[:64]!r} is not a purpose", fields.at("purpose"), hint)
-    return Purpose.RELEASE
+    fields.report.add("bad-value", f"{text[:64]!r} is not a purpose", fields.at(key), hint)
+    return None
 
 
 def _variants(fields: Fields, flag_type: FlagType | None) -> dict[str, object]:
@@ -141,26 +107,26 @@ def _variant_hint(data: object, variants: Mapping[str, object]) -> str | None:
     return None
 
 
-def _metadata(fields: Fields) -> dict[str, Scalar]:
-    mapping = fields.mapping("metadata") or {}
+def _metadata(fields: Fields, key: str) -> dict[str, Scalar]:
+    mapping = fields.mapping(key) or {}
     found: dict[str, Scalar] = {}
     for name, value in mapping.items():
         if isinstance(value, (str, bool, int, float)):
             found[name] = value
         else:
-            fields.report.wrong_type("a text, number or boolean", value, (*fields.path, "metadata", name))
+            fields.report.wrong_type("a text, number or boolean", value, (*fields.path, key, name))
     return found
 
 
-def _rules(fields: Fields) -> tuple[Rule, ...]:
-    return fields.items("rules", lambda data, path: build_rule(fields.report, data, path)) or ()
+def _rules(fields: Fields, key: str) -> tuple[Rule, ...] | None:
+    return fields.items(key, lambda data, path: build_rule(fields.report, data, path))
 
 
 # -- requires --
 
 
-def _requires(fields: Fields) -> tuple[Requirement, ...]:
-    return fields.items("requires", lambda data, path: _requirement(fields.report, data, path)) or ()
+def _requires(fields: Fields, key: str) -> tuple[Requirement, ...] | None:
+    return fields.items(key, lambda data, path: _requirement(fields.report, data, path))
 
 
 def _requirement(report: Report, data: object, path: DocumentPath) -> Requirement:
@@ -185,8 +151,8 @@ def _requirement(report: Report, data: object, path: DocumentPath) -> Requiremen
 # -- tests --
 
 
-def _scenarios(fields: Fields) -> tuple[Scenario, ...]:
-    return fields.items("tests", lambda data, path: _scenario(fields.report, data, path)) or ()
+def _scenarios(fields: Fields, key: str) -> tuple[Scenario, ...] | None:
+    return fields.items(key, lambda data, path: _scenario(fields.report, data, path))
 
 
 def _scenario(report: Report, data: object, path: DocumentPath) -> Scenario:
@@ -235,3 +201,21 @@ def _population(fields: Fields) -> int | None:
     if data is not None:
         fields.report.wrong_type("a whole number of subjects", data, fields.at("population"))
     return None
+
+
+_READERS: Readers = {  # of what does not depend on type and variants
+    "description": Fields.text,
+    "owner": Fields.text,
+    "tags": Fields.texts,
+    "expires": Fields.text,
+    "links": Fields.texts,
+    "purpose": _purpose,
+    "metadata": _metadata,
+    "enabled": Fields.boolean,
+    "bucket_by": Fields.attribute,
+    "salt": Fields.text,
+    "requires": _requires,
+    "rules": _rules,
+    "tests": _scenarios,
+}
+FLAG_KEYS: Keys = dict.fromkeys(("type", "variants", "off_variant", "default", *_READERS))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from flagcore.model.fields import Fields, Keys, Report, as_mapping, is_number
-from flagcore.model.flagset import RampStep, Rule, Split
+from flagcore.model.fields import Fields, Keys, Readers, Report, as_mapping, is_number
+from flagcore.model.flagset import Condition, RampStep, Rule, Split
 from flagcore.model.problems import DocumentPath
 
 __all__ = ["RAMP_KEYS", "RULE_KEYS", "build_rule", "build_split"]
 
-RULE_KEYS: Keys = dict.fromkeys(
-    ("id", "when", "between", "serve", "split", "percent", "base", "ramp", "bucket_by", "salt", "description")
-)
 RAMP_KEYS: Keys = dict.fromkeys(("at", "percent"))
 _PERCENT_HINT = "write the number without %"
 
@@ -24,20 +21,28 @@ def build_rule(report: Report, data: object, path: DocumentPath) -> Rule:
     if mapping is None:
         return Rule(id="")
     fields = Fields(report, mapping, path, RULE_KEYS)
-    base = fields.text("base")
-    return Rule(
-        id=(fields.require("id", "a name for the rule; it is part of every result") and fields.text("id")) or "",
-        when=report.condition(mapping["when"], fields.at("when")) if "when" in mapping else None,
-        between=_between(fields),
-        serve=fields.text("serve", "the name of a variant" if isinstance(mapping.get("serve"), bool) else None),
-        split=build_split(report, mapping["split"], fields.at("split")) if "split" in mapping else None,
-        percent=fields.number("percent", _PERCENT_HINT if isinstance(mapping.get("percent"), str) else None),
-        base="split" if base is None else base,
-        ramp=fields.items("ramp", lambda step, place: _ramp_step(report, step, place)),
-        bucket_by=fields.attribute("bucket_by"),
-        salt=fields.text("salt"),
-        description=fields.text("description"),
-    )
+    fields.require("id", "a name for the rule; it is part of every result")
+    return Rule(**{"id": "", **fields.read(_READERS)})
+
+
+def _condition(fields: Fields, key: str) -> Condition:
+    return fields.report.condition(fields.data[key], fields.at(key))
+
+
+def _serve(fields: Fields, key: str) -> str | None:
+    return fields.text(key, "the name of a variant" if isinstance(fields.data[key], bool) else None)
+
+
+def _split(fields: Fields, key: str) -> Split | None:
+    return build_split(fields.report, fields.data[key], fields.at(key))
+
+
+def _percent(fields: Fields, key: str) -> int | float | None:
+    return fields.number(key, _PERCENT_HINT if isinstance(fields.data[key], str) else None)
+
+
+def _ramp(fields: Fields, key: str) -> tuple[RampStep, ...] | None:
+    return fields.items(key, lambda step, place: _ramp_step(fields.report, step, place))
 
 
 def build_split(report: Report, data: object, path: DocumentPath) -> Split | None:
@@ -54,10 +59,8 @@ def build_split(report: Report, data: object, path: DocumentPath) -> Split | Non
     return split
 
 
-def _between(fields: Fields) -> tuple[str | None, str | None] | None:
-    if "between" not in fields.data:
-        return None
-    data = fields.data["between"]
+def _between(fields: Fields, key: str) -> tuple[str | None, str | None] | None:
+    data = fields.data[key]
     if not isinstance(data, (list, tuple)) or len(data) != 2:
         hint = "[from, until), two times or null: [2026-12-01T09:00:00Z, null]"
         fields.report.add(
@@ -88,3 +91,19 @@ def _ramp_step(report: Report, data: object, path: DocumentPath) -> RampStep:
     at = (fields.require("at") and fields.text("at")) or ""
     percent = fields.number("percent", _PERCENT_HINT) if fields.require("percent") else None
     return RampStep(at, 0 if percent is None else percent)
+
+
+_READERS: Readers = {
+    "id": Fields.text,
+    "when": _condition,
+    "between": _between,
+    "serve": _serve,
+    "split": _split,
+    "percent": _percent,
+    "base": Fields.text,
+    "ramp": _ramp,
+    "bucket_by": Fields.attribute,
+    "salt": Fields.text,
+    "description": Fields.text,
+}
+RULE_KEYS: Keys = dict.fromkeys(_READERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from flagcore.model.expression import parse_expression, parse_path
 from flagcore.model.flagset import Condition
@@ -11,7 +11,7 @@ from flagcore.model.operators import is_text
 from flagcore.model.problems import DocumentPath, ExpressionError, Finding, Suggester
 from flagcore.model.tree import Expression, Has, Path
 
-__all__ = ["UNREADABLE", "Fields", "Keys", "Report", "TooManyProblemsError", "kind_of"]
+__all__ = ["UNREADABLE", "Fields", "Keys", "Readers", "Report", "TooManyProblemsError", "kind_of"]
 
 T = TypeVar("T")
 Keys = dict[str, None]
@@ -132,6 +132,10 @@ class Report:
         return found
 
 
+Readers = dict[str, "Callable[[Fields, str], object]"]
+"""How the value under each key is read."""
+
+
 class Fields:
     """One mapping of the document. Getters return None for what is absent or wrong; what is wrong is noted."""
 
@@ -145,6 +149,11 @@ class Fields:
     def _unknown(self, key: str, known: Keys) -> None:
         hint = self.report.suggester.hint(key, known, "the keys are " + ", ".join(known))
         self.report.add("unknown-key", f"the key {key[:64]!r} is not known here", (*self.path, key), hint, at_key=True)
+
+    def read(self, readers: Readers) -> dict[str, Any]:
+        """Return what stands under those of the keys that are there; without what cannot be read."""
+        found = {key: readers[key](self, key) for key in self.data if key in readers}
+        return {key: value for key, value in found.items() if value is not None}
 
     def at(self, key: str) -> DocumentPath:
         """Return the path of the key."""

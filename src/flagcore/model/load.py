@@ -36,8 +36,10 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
 
 
-def load(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Loaded:
+def load(path: str | os.PathLike[str], *, limits: Limits | None = None, warnings: bool = True) -> Loaded:
     """Return the flag set of a file, or of all flag files below a folder together.
+
+    Without ``warnings`` nobody looks for what is probably not meant; errors and flags are the same, some 5 % sooner.
 
     Raises:
         FlagSetError: with every problem of every file.
@@ -45,7 +47,9 @@ def load(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Loade
     limits = limits or DEFAULT_LIMITS
     root = os.fspath(path)
     documents = [open_document(file, limits) for file in list_files(root)]
-    return _assemble(documents, ValuesFiles(root if os.path.isdir(root) else os.path.dirname(root), limits), limits)
+    return _assemble(
+        documents, ValuesFiles(root if os.path.isdir(root) else os.path.dirname(root), limits), limits, warnings
+    )
 
 
 def loads(
@@ -86,7 +90,7 @@ def _inside(base_dir: str | os.PathLike[str] | None) -> str | None:
     return None if base_dir is None else os.path.join(base_dir, "document")
 
 
-def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) -> Loaded:
+def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits, warnings: bool = True) -> Loaded:
     whole = _Whole(documents, limits)
     suggester = Suggester()
     for index, document in enumerate(documents):
@@ -99,7 +103,7 @@ def _assemble(documents: list[Document], values: ValuesFiles, limits: Limits) ->
             whole.add(index, built, report.findings)
     flag_set = FlagSet(flags=whole.flags, segments=whole.segments, attributes=whole.attributes)
     if not whole.is_cut:
-        whole.check(flag_set)
+        whole.check(flag_set, warnings)
     problems = whole.problems()
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise FlagSetError(problems)
@@ -144,9 +148,9 @@ class _Whole:
                 into[name] = value
                 self.origin[kind, name] = index
 
-    def check(self, flag_set: FlagSet) -> None:
+    def check(self, flag_set: FlagSet, warnings: bool) -> None:
         """Add what validation finds, apart from what follows from values that could not be read."""
-        scope = Scope.of_document(flag_set, self.limits, self.untyped, self.unbuilt)
+        scope = Scope.of_document(flag_set, self.limits, self.untyped, self.unbuilt, warnings=warnings)
         faulty = [{finding.path for finding in found if finding.code not in _HARMLESS} for found in self.findings]
         above = [{path[:length] for path in paths for length in range(len(path))} for paths in faulty]
         for finding in findings_of(scope):

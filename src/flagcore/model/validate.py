@@ -11,7 +11,7 @@ from flagcore.model.checks.cycles import check_requirement_cycles, check_segment
 from flagcore.model.checks.finding import error, warning
 from flagcore.model.checks.names import check_flag_names, check_set_names
 from flagcore.model.checks.references import check_flag_references, check_segment_references
-from flagcore.model.checks.rules import check_rules
+from flagcore.model.checks.rules import check_rules, check_rules_together
 from flagcore.model.checks.scenarios import check_scenarios
 from flagcore.model.checks.segments import check_segments
 from flagcore.model.checks.sizes import check_sizes
@@ -66,4 +66,6 @@ def _findings(scope: Scope) -> Iterator[Finding]:
         yield from check_flag_values(scope, flag)
         yield from check_flag_references(scope, flag)
         yield from check_rules(flag)
+        if scope.warnings:
+            yield from check_rules_together(flag)
         yield from check_scenarios(flag)

@@ -47,10 +47,11 @@ def check_depths(scope: Scope) -> Iterator[Finding]:
 
 def check_conditions(scope: Scope) -> Iterator[Finding]:
     """Trees that programs have built are checked whole; what parsers made is right already."""
-    known: dict[str, list[Finding]] = {}
-    for condition, path in conditions_of(scope.flag_set):
-        if not scope.is_parsed:
+    if not scope.is_parsed:
+        for condition, path in conditions_of(scope.flag_set):
             yield from _check_tree(condition.tree, path)
+    known: dict[str, list[Finding]] = {}
+    for condition, path in conditions_of(scope.flag_set) if scope.warnings else ():
         text = condition.text
         if text is None or text not in known:
             found = list(_suspicions(condition.tree, ()))

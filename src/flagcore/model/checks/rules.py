@@ -15,7 +15,7 @@ from flagcore.model.problems import DocumentPath, Finding
 from flagcore.model.tree import All, Expression, Literal, Path, Test
 from flagcore.terms import Operator
 
-__all__ = ["check_rules"]
+__all__ = ["check_rules", "check_rules_together"]
 
 _BASES = ("split", "percent")
 _MAX_GATES = 64
@@ -23,7 +23,7 @@ _TIME_HINT = "such as 2026-12-01T09:00:00Z or 2026-12-01T09:00:00+01:00"
 
 
 def check_rules(flag: Flag) -> Iterator[Finding]:
-    """Every rule of a flag, then the rules together."""
+    """Every rule of a flag by itself."""
     for index, rule in enumerate(flag.rules):
         path: DocumentPath = ("flags", flag.key, "rules", index)
         if not _is_shaped(rule):
@@ -36,9 +36,6 @@ def check_rules(flag: Flag) -> Iterator[Finding]:
             yield from _check_ramp(rule.ramp, (*path, "ramp"))
         if rule.salt is not None:
             yield from check_salt(rule.salt, (*path, "salt"))
-    yield from _check_order(flag)
-    yield from _check_gates(flag)
-    yield from _check_unused(flag)
 
 
 def _is_shaped(rule: Rule) -> bool:
@@ -96,6 +93,13 @@ def _check_ramp(ramp: tuple[RampStep, ...], path: DocumentPath) -> Iterator[Find
 
 
 # -- rules together --
+
+
+def check_rules_together(flag: Flag) -> Iterator[Finding]:
+    """Warn of rules that nobody reaches, of very many gates, and of variants that nothing serves."""
+    yield from _check_order(flag)
+    yield from _check_gates(flag)
+    yield from _check_unused(flag)
 
 
 def _always_matches(rule: Rule) -> bool:
