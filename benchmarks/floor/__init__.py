@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -40,8 +41,7 @@ def load_bare() -> Call:
 def _module(name: str, source: Path) -> ModuleType:
     target = _BUILD / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-        _BUILD.mkdir(parents=True, exist_ok=True)
-        _compile(_translated(source) if source.suffix == ".pyx" else source, target)
+        _build(source, target)
     loader = importlib.machinery.ExtensionFileLoader(name, str(target))
     spec = importlib.util.spec_from_file_location(name, target, loader=loader)
     assert spec is not None
@@ -50,8 +50,18 @@ def _module(name: str, source: Path) -> ModuleType:
     return module
 
 
-def _translated(source: Path) -> Path:
-    translated = _BUILD / f"{source.stem}.c"
+def _build(source: Path, target: Path) -> None:
+    """Compile into a folder of this process's own, then put the result in place in one step: others may be building too."""
+    _BUILD.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_BUILD) as name:
+        folder = Path(name)
+        made = folder / target.name
+        _compile(_translated(source, folder) if source.suffix == ".pyx" else source, made)
+        made.replace(target)
+
+
+def _translated(source: Path, folder: Path) -> Path:
+    translated = folder / f"{source.stem}.c"
     subprocess.run([sys.executable, "-m", "cython", str(source), "-o", str(translated)], check=True)
     return translated
 

@@ -23,6 +23,7 @@ from benchmarks.rivals.plain import plain
 from benchmarks.subjects import EVALUATIONS, GET, calls, floors
 from benchmarks.timing import Measured, Subject, measure
 from benchmarks.workloads import MAKERS, Workload, make
+from flagcore.client import Client
 
 SAMPLE_SECONDS = 0.03  # of a slow peer's thread time
 
@@ -35,21 +36,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args(arguments)
     logging.disable(logging.ERROR)  # peers warn that they are offline
-    peer = load_peer(options.peer)
-    units = floors()[:1]
-    report: dict[str, Any] = {"title": peer.title, "what": peer.what, "package": peer.package}
-    report["version"] = importlib.metadata.version(peer.package)
-    report["notes"] = dict(peer.notes)
-    report["floor_ns"] = round(measure(units, units, options.rounds)[0].nanoseconds, 2)
-    report["workloads"] = {}
-    for name in options.workloads:
-        progress(f"  {options.peer} {name}")
-        report["workloads"][name] = _measured(peer, name, units, options.rounds)
-    print(json.dumps(report))
+    print(json.dumps(_report(options.peer, options.workloads, options.rounds)))
     return 0
 
 
-def _measured(peer: Peer, name: str, units: Sequence[Subject], rounds: int) -> dict[str, Any]:
+def _report(name: str, workloads: Sequence[str], rounds: int) -> dict[str, Any]:
+    peer, units = load_peer(name), floors()[:1]
+    measured = {}
+    for workload in workloads:
+        progress(f"  {name} {workload}")
+        measured[workload] = measured_workload(peer, workload, units, rounds)
+    return {
+        "title": peer.title,
+        "package": peer.package,
+        "version": importlib.metadata.version(peer.package),
+        "what": peer.what,
+        "notes": dict(peer.notes),
+        "floor_ns": round(measure(units, units, rounds)[0].nanoseconds, 2),
+        "workloads": measured,
+    }
+
+
+def measured_workload(peer: Peer, name: str, units: Sequence[Subject], rounds: int) -> dict[str, Any]:
+    """Return the figures of the peer and of ourselves, or why there are none; the peer is closed afterwards.
+
+    Raises:
+        AssertionError: an answer is wrong.
+    """
     workload = make(name)
     try:
         asked = peer.open(peer.document(plain(workload.flags)))
@@ -103,7 +116,7 @@ def _bulk(asked: Asked, workload: Workload) -> Subject:
     keys = list(workload.flags["flags"])  # type: ignore[call-overload]
     context = asked.context(workload.calls[0].context)
     expression = asked.every or f"{{key: {asked.expression} for key in keys}}"
-    names = {**asked.names, "keys": keys, "context_of_all": context}
+    names = {**asked.names, "keys": keys}
     assert_every(workload, asked, expression, {**names, "context": context})
     if asked.every is None:  # a comprehension sees no names but global ones
         names["every"] = eval(f"lambda context: {expression}", dict(names))
@@ -135,24 +148,23 @@ def _ourselves(name: str, workload: Workload) -> list[Subject]:
     client = client_for(workload)
     contexts = [call.context for call in workload.calls]
     if name == "W8":
-        every = {"all": client.evaluate_all, "dict": dict}
-        made = client.context(contexts[0])
-        size = len(workload.flags["flags"])  # type: ignore[arg-type]
-        return [
-            calls("flagcore", "dict(all(context))", every, contexts, each=size),
-            calls("context object", "dict(all(context))", every, [made], each=size),
-        ]
+        return _our_bulk(client, contexts[0], workload)
     getter = client.get_boolean_value
-    for call in workload.calls:
-        assert getter(workload.key, False, call.context) is call.expected
-    objects = {id(context): client.context(context) for context in _distinct(contexts)}
-    timed = [
-        _ours("flagcore", getter, workload, contexts),
-        _ours("context object", getter, workload, [objects[id(context)] for context in contexts]),
-    ]
+    made = {id(context): client.context(context) for context in _distinct(contexts)}
+    objects = [made[id(context)] for context in contexts]
+    for call, context in zip(workload.calls, objects, strict=True):
+        assert getter(workload.key, False, call.context) is getter(workload.key, False, context) is call.expected
+    timed = [_ours("flagcore", getter, workload, contexts), _ours("context object", getter, workload, objects)]
     if workload.by_hand is not None:
         timed.append(_ours("by hand", workload.by_hand, workload, contexts))
     return timed
+
+
+def _our_bulk(client: Client, context: dict[str, Any], workload: Workload) -> list[Subject]:
+    names = {"all": client.evaluate_all, "dict": dict}
+    given = {"flagcore": context, "context object": client.context(context)}
+    size = len(workload.flags["flags"])  # type: ignore[arg-type]
+    return [calls(who, "dict(all(context))", names, [each], each=size) for who, each in given.items()]
 
 
 def _ours(who: str, get: Callable[..., object], workload: Workload, contexts: Sequence[object]) -> Subject:

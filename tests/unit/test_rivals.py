@@ -12,9 +12,11 @@ import pytest
 from benchmarks.rivals.answers import assert_answers, assert_every, assert_share
 from benchmarks.rivals.buckets import SCALE, bucket
 from benchmarks.rivals.chart import drawn
-from benchmarks.rivals.peer import PEERS, Asked, load_peer, requirements
-from benchmarks.rivals.plain import SUBJECT, PlainSet, plain
+from benchmarks.rivals.child import measured_workload
+from benchmarks.rivals.peer import PEERS, Asked, Inexpressible, Peer, load_peer, requirements
+from benchmarks.rivals.plain import SUBJECT, PlainRule, PlainSet, plain
 from benchmarks.rivals.table import duration, rendered
+from benchmarks.subjects import floors
 from benchmarks.workloads import MAKERS, make
 from benchmarks.workloads.base import document
 
@@ -139,6 +141,60 @@ def test_buckets_of_callers_are_even():
     buckets = [bucket("checkout.new", f"user-{i}") for i in range(10_000)]
     assert all(0 <= each < SCALE for each in buckets)
     assert_share("bucket", sum(each < SCALE / 4 for each in buckets), len(buckets), 0.25)
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def plain_peer(closed: list[str], *, wrong: bool = False) -> Peer:
+    """Return a peer in plain Python that knows equalities and gates; ``wrong`` turns its answers round."""
+
+    def open_document(text: str) -> Asked:
+        flags = json.loads(text)
+
+        def decide(key: str, context: dict[str, object]) -> bool:
+            for attribute, value, percent in flags[key]["rules"]:
+                inside = bucket(key, str(context[SUBJECT])) < percent * SCALE / 100
+                if inside and context.get(attribute, value) == value:
+                    return not wrong
+            return bool(flags[key]["default"]) is not wrong
+
+        return Asked("decide(key, context)", {"decide": decide}, close=lambda: closed.append(text))
+
+    def rule_of(rule: PlainRule) -> tuple[object, ...]:
+        return (rule.test.attribute, rule.test.value, 100) if rule.test else ("", None, rule.percent)
+
+    def write(flags: PlainSet) -> str:
+        if flags.segments:
+            raise Inexpressible("no value sets")
+        rules = {flag.key: [rule_of(rule) for rule in flag.rules] for flag in flags.flags}
+        return json.dumps({flag.key: {"default": flag.default, "rules": rules[flag.key]} for flag in flags.flags})
+
+    return Peer("Plain", "plain", write, open_document, "decide")
+
+
+@pytest.mark.parametrize("workload", ["W2", "W3", "W8"])
+def test_a_peer_is_measured_beside_ourselves(workload: str):
+    """One evaluation after the other or all at once: the peer's row and ours are there, and the peer is closed."""
+    closed: list[str] = []
+    rows = measured_workload(plain_peer(closed), workload, floors()[:1], 1)
+    ours = {"flagcore", "context object"} | ({"by hand"} if workload != "W8" else set())
+    assert set(rows) == {"peer", "elsewhere"} | ours
+    assert all(rows[who]["ns"] > 0 for who in ours)
+    assert len(closed) == 1
+
+
+def test_a_peer_that_is_wrong_is_not_measured():
+    """Wrong answers stop the measurement, and the peer is closed all the same."""
+    closed: list[str] = []
+    with pytest.raises(AssertionError):
+        measured_workload(plain_peer(closed, wrong=True), "W2", floors()[:1], 1)
+    assert len(closed) == 1
+
+
+def test_what_cannot_be_said_is_reported():
+    """A workload without words in the peer gives the reason instead of figures."""
+    assert measured_workload(plain_peer([]), "W7 one", floors()[:1], 1) == {"inexpressible": "no value sets"}
 
 
 # --- table and chart --------------------------------------------------------------------------------------------------
