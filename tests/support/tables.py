@@ -99,7 +99,7 @@ def _encoded(values: list[Any], kind: pa.DataType) -> pa.Array:
     return pa.DictionaryArray.from_arrays(indices, pa.array(distinct, kind.value_type))
 
 
-def column_of(choices: Choices, draw: Callable[[], object], rows: int) -> pa.Array:
+def column_of(choices: Choices, draw: Callable[[], object], rows: int, times: int) -> pa.Array:
     """Return a column of a random kind, a slice of a longer one: its offset is not 0."""
     kind = _kind(choices)
     before, behind = choices.below(11), choices.below(3)
@@ -111,29 +111,33 @@ def column_of(choices: Choices, draw: Callable[[], object], rows: int) -> pa.Arr
                 break
             value = _plain(draw())
         values.append(None if rarely(choices, 8) else found)
-    return _encoded(values, kind)[before : before + rows]
+    whole = [*values[:before], *values[before : before + rows] * times, *values[before + rows :]]
+    return _encoded(whole, kind)[before : before + rows * times]
 
 
-def made_table(choices: Choices, maker: ContextMaker, rows: int) -> pa.Table:
-    """Return a table of the attributes that a flag set looks at, some of them missing, nested ones under either name."""
+def made_table(choices: Choices, maker: ContextMaker, rows: int, times: int = 1) -> pa.Table:
+    """Return a table of the attributes that a flag set looks at, some of them missing, nested ones under either name.
+
+    ``times``: how often its rows stand in it, one after the other.
+    """
     columns: dict[str, pa.Array] = {}
     for path in maker.paths:
         if rarely(choices, 8):
             continue
-        columns.update(_columns_at(choices, maker, path, rows))
-    return pa.table(columns or {"unused": pa.nulls(rows)})
+        columns.update(_columns_at(choices, maker, path, rows, times))
+    return pa.table(columns or {"unused": pa.nulls(rows * times)})
 
 
-def _columns_at(choices: Choices, maker: ContextMaker, path: Path, rows: int) -> dict[str, pa.Array]:
+def _columns_at(choices: Choices, maker: ContextMaker, path: Path, rows: int, times: int) -> dict[str, pa.Array]:
     def draw() -> object:
         return maker.value(choices, path)
 
-    column = column_of(choices, draw, rows)
+    column = column_of(choices, draw, rows, times)
     if len(path) == 1 or rarely(choices, 2):
         return {".".join(path): column}
     for name in reversed(path[1:]):
-        mask = pa.array([rarely(choices, 5) for _ in range(rows)], pa.bool_())
-        column = pa.StructArray.from_arrays([pa.nulls(rows), column], names=["other", name], mask=mask)
+        mask = pa.array([rarely(choices, 5) for _ in range(rows)] * times, pa.bool_())
+        column = pa.StructArray.from_arrays([pa.nulls(len(column)), column], names=["other", name], mask=mask)
     return {path[0]: column}
 
 
@@ -161,19 +165,28 @@ def told(details: EvaluationDetails) -> tuple[object, ...]:
 
 
 def assert_rows_equal(
-    engine: Engine, table: Callable[[], object], rows: list[dict[str, Any]], at: int, **settings: Any
+    engine: Engine,
+    table: Callable[[], object],
+    rows: list[dict[str, Any]],
+    at: int,
+    *,
+    times: int = 1,
+    threads: int = 1,
 ) -> None:
-    """Compare what a table's rows get with what single calls give, for every flag; a reader is read only once."""
+    """Compare what a table's rows get with what single calls give, for every flag; a reader is read only once.
+
+    ``times``: how often the rows stand in the table, one after the other.
+    """
     for key in tuple(engine.keys()):
-        found = engine.evaluate_table(key, table(), columns=ANSWERS, at=at, **settings).to_pydict()
+        found = engine.evaluate_table(key, table(), columns=ANSWERS, at=at, threads=threads).to_pydict()
+        answers = list(zip(*(found[name] for name in ANSWERS), strict=True))
         program = engine._current.get(key)
-        for number, row in enumerate(rows):
-            wanted = told(engine.evaluate(key, None, row, at))
-            answer = tuple(found[name][number] for name in ANSWERS)
-            if program is not None and str(program.type) == "object" and answer[1] is not None:
-                answer = (answer[0], msgspec.json.decode(answer[1]), *answer[2:])
-            assert repr(answer) == repr(wanted), (key, number, row)
-        assert len(found["variant"]) == len(rows)
+        if program is not None and program.type == "object":
+            answers = [(a, None if b is None else msgspec.json.decode(b), *rest) for a, b, *rest in answers]
+        wanted = [repr(told(engine.evaluate(key, None, row, at))) for row in rows]
+        assert len(answers) == times * len(rows)
+        for number, answer in enumerate(answers):
+            assert repr(answer) == wanted[number % len(rows)], (key, number, rows[number % len(rows)])
 
 
 CASTS: dict[str, Callable[[pa.Table], object]] = {
