@@ -132,7 +132,11 @@ cdef extern from "host.h":
 
     ctypedef struct FlagEntry:
         PyObject *key
-        Py_hash_t hash
+        Flag *flag
+        uint32_t number
+
+    ctypedef struct ListedFlag:
+        PyObject *key
         Flag *flag
 
     ctypedef struct FlagTable:
@@ -203,8 +207,8 @@ cdef extern from "host.h":
     PyObject *host_any_value(PyObject *value, FcValue *out)
     PyObject *host_entry(PyObject *mapping, PyObject *name)
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
-    void host_walk_all(const FlagTable *table, const uint32_t *order, uint32_t count, Fetcher *fetcher, Scratch *scratch,
-                       uint32_t *outcomes)
+    void host_walk_all(const FlagTable *table, const ListedFlag *flags, uint32_t count, Fetcher *fetcher, Scratch *scratch,
+                       Outcome **outcomes)
     FcResult host_outcome_source(const FcProgram *program, uint32_t outcome)
     Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos)
     void scratch_free(Scratch *scratch)
@@ -278,7 +282,7 @@ cdef class ProgramSet:
     cdef readonly dict sets      # name -> ValueSet: those of the snapshot that are sound
     cdef SlotTable slots
     cdef object fallback, clock  # keep what the table names alive
-    cdef uint32_t *order         # positions of the flags in the table, in the order of `programs`
+    cdef ListedFlag *listed      # the flags in the order of `programs`
     cdef dict index              # flag key -> None; built when first asked for
 
     cdef dict keys_index(self)
@@ -348,6 +352,10 @@ cdef class Evaluations:
 
     cdef ProgramSet programs
     cdef dict index              # flag key -> None: the flags that were asked for
-    cdef uint32_t *outcomes      # by position in the table
+    cdef Outcome **outcomes      # by number of the flag; NULL: not asked for
+    cdef uint32_t count          # flags of the revision
+    cdef uint32_t next           # the flag that will be asked for if somebody runs through them
+    cdef bint has_no_context     # the context was none: every flag fails
 
-    cdef object details_at(self, FlagEntry *entry)
+    cdef uint32_t number_of(self, object key)
+    cdef object made_at(self, uint32_t number)

@@ -21,7 +21,7 @@ from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 __all__ = ["Context", "EvaluationDetails", "Evaluations", "Evaluator", "FlagHandle", "Program", "ProgramSet", "ValueSet", "Values"]
 
@@ -31,13 +31,13 @@ OVERRIDE = "flagcore.override"
 
 cdef str NOT_LOADED = "no flags have been loaded yet", CLOSED = "the client is closed"
 cdef object NOTHING = MappingProxyType({})
+cdef uint32_t NO_FLAG = 0xFFFFFFFF
 cdef tuple REASONS = (
     Reason.STATIC, Reason.DEFAULT, Reason.TARGETING_MATCH, Reason.SPLIT, Reason.DISABLED, Reason.ERROR
 )  # by FC_REASON_*
 cdef tuple TYPES = (FlagType.BOOLEAN, FlagType.STRING, FlagType.INTEGER, FlagType.FLOAT, FlagType.OBJECT)  # by FC_VALUE_*
 cdef object decode_json = msgspec.json.decode
 cdef enum: ANY_TYPE = -1
-cdef uint32_t NOT_ASKED = 0xFFFFFFFE, NO_CONTEXT = 0xFFFFFFFF  # in place of an outcome, in Evaluations
 
 
 # ---- details ---------------------------------------------------------------------------------------------------------
@@ -537,7 +537,7 @@ cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noe
 cdef class ProgramSet:
     def __dealloc__(self):
         PyMem_Free(self.table.entries)
-        PyMem_Free(self.order)
+        PyMem_Free(self.listed)
 
     def __len__(self):
         return len(self.programs)
@@ -580,8 +580,8 @@ cdef ProgramSet new_set(
     while capacity < 2 * <size_t>len(programs):
         capacity *= 2
     made.table.entries = <FlagEntry *>PyMem_Calloc(capacity, sizeof(FlagEntry))
-    made.order = <uint32_t *>PyMem_Malloc((len(programs) + 1) * sizeof(uint32_t))
-    if made.table.entries == NULL or made.order == NULL:
+    made.listed = <ListedFlag *>PyMem_Malloc((len(programs) + 1) * sizeof(ListedFlag))
+    if made.table.entries == NULL or made.listed == NULL:
         raise MemoryError
     made.table.mask = capacity - 1
     made.table.owner = <PyObject *>made
@@ -591,20 +591,19 @@ cdef ProgramSet new_set(
     made.table.slots = <PyObject *>slots
     made.table.slot_count = slots.count
     for i, program in enumerate(programs):
-        made.order[i] = enter(&made.table, &program.flag)
+        enter(&made.table, &program.flag, i)
+        made.listed[i].key, made.listed[i].flag = program.flag.key, &program.flag
         made.table.memo_words = max(made.table.memo_words, program.memo_words)
         made.table.outcome_slots = max(made.table.outcome_slots, program.outcome_slots)
     return made
 
 
-cdef uint32_t enter(FlagTable *table, Flag *flag) except 0xFFFFFFFF:
-    """Put a flag into the table; returns its position."""
-    cdef Py_hash_t hash_ = hash(<object>flag.key)
-    cdef size_t at = <size_t>hash_ & table.mask
+cdef enter(FlagTable *table, Flag *flag, uint32_t number):
+    """Put a flag into the table."""
+    cdef size_t at = <size_t>hash(<object>flag.key) & table.mask
     while table.entries[at].key != NULL:
         at = (at + 1) & table.mask
-    table.entries[at].key, table.entries[at].hash, table.entries[at].flag = flag.key, hash_, flag
-    return <uint32_t>at
+    table.entries[at].key, table.entries[at].flag, table.entries[at].number = flag.key, flag, number
 
 
 @cython.final
@@ -1068,20 +1067,22 @@ cdef class Evaluator:
         cdef Fetcher fetcher
         cdef Scratch *scratch
         cdef object context
-        cdef size_t position
+        cdef FlagEntry *entry
         results.programs = programs
         results.index = programs.keys_index()
-        results.outcomes = <uint32_t *>PyMem_Malloc((programs.table.mask + 1) * sizeof(uint32_t))
+        results.count = <uint32_t>len(programs.programs)
+        results.outcomes = <Outcome **>PyMem_Malloc((results.count + 1) * sizeof(Outcome *))
         if results.outcomes == NULL:
             raise MemoryError
         if prefix is not None:
             results.index = {key: None for key in results.index if (<str>key).startswith(prefix)}
-            for position in range(programs.table.mask + 1):
-                results.outcomes[position] = NOT_ASKED
+            memset(results.outcomes, 0, results.count * sizeof(Outcome *))
         context = self._usable(evaluation_context)  # from here until it is busy nothing foreign may run
         if context is None:
+            results.has_no_context = True
             for key in results.index:
-                results.outcomes[host_find(&programs.table, <PyObject *>key) - programs.table.entries] = NO_CONTEXT
+                entry = host_find(&programs.table, <PyObject *>key)
+                results.outcomes[entry.number] = entry.flag.outcomes
             return results
         if isinstance(context, Context):
             scratch = (<Context>context).room(programs)
@@ -1094,7 +1095,7 @@ cdef class Evaluator:
             scratch = self._borrow(programs)
         start(&fetcher, mapping, targeting_key, None)
         if prefix is None:
-            host_walk_all(&programs.table, programs.order, <uint32_t>len(programs.programs), &fetcher, scratch, results.outcomes)
+            host_walk_all(&programs.table, programs.listed, results.count, &fetcher, scratch, results.outcomes)
         else:
             walk_some(programs, results.index, &fetcher, scratch, results.outcomes)
         if isinstance(context, Context):
@@ -1188,13 +1189,11 @@ cdef uint32_t walked(ProgramSet programs, Flag *flag, object mapping, object tar
     return host_walk_wide(&programs.table, flag, &fetcher, scratch)
 
 
-cdef walk_some(ProgramSet programs, dict index, Fetcher *fetcher, Scratch *scratch, uint32_t *outcomes):
-    cdef FlagEntry *entry
-    cdef uint32_t position
+cdef walk_some(ProgramSet programs, dict index, Fetcher *fetcher, Scratch *scratch, Outcome **outcomes):
+    cdef uint32_t number
     for key in index:
-        entry = host_find(&programs.table, <PyObject *>key)
-        position = <uint32_t>(entry - programs.table.entries)
-        host_walk_all(&programs.table, &position, 1, fetcher, scratch, outcomes)
+        number = host_find(&programs.table, <PyObject *>key).number
+        host_walk_all(&programs.table, &programs.listed[number], 1, fetcher, scratch, &outcomes[number])
 
 
 # hot: begin
@@ -1357,21 +1356,26 @@ cdef class Evaluations:
         PyMem_Free(self.outcomes)
 
     def __getitem__(self, key):
-        cdef FlagEntry *entry = NULL
+        """Return a flag's details; running through them in order, as dict() does, takes no look-up."""
+        cdef uint32_t number = self.next
         cdef PyObject *shared
-        if isinstance(key, str):
-            entry = host_find(&self.programs.table, <PyObject *>key)
-        if entry == NULL or self.outcomes[entry - self.programs.table.entries] == NOT_ASKED:
+        if number >= self.count or self.programs.listed[number].key != <PyObject *>key:
+            number = self.number_of(key)
+        if number == NO_FLAG or self.outcomes[number] == NULL:
             raise KeyError(key)
-        return self.details_at(entry)
+        self.next = number + 1
+        if self.has_no_context:
+            return failed(key, None, ErrorCode.INVALID_CONTEXT, "the context is neither a mapping nor an evaluation context")
+        shared = self.outcomes[number].details
+        return <object>shared if shared != NULL else self.made_at(number)
 
-    cdef object details_at(self, FlagEntry *entry):
-        cdef uint32_t outcome = self.outcomes[entry - self.programs.table.entries]
-        cdef PyObject *shared
-        if outcome == NO_CONTEXT:
-            return failed(<object>entry.key, None, ErrorCode.INVALID_CONTEXT, "the context is neither a mapping nor an evaluation context")
-        shared = entry.flag.outcomes[outcome].details
-        return <object>shared if shared != NULL else answer_of(entry.flag, outcome, None, ANY_TYPE, 1)
+    cdef uint32_t number_of(self, object key):
+        cdef FlagEntry *entry = host_find(&self.programs.table, <PyObject *>key) if isinstance(key, str) else NULL
+        return NO_FLAG if entry == NULL else entry.number
+
+    cdef object made_at(self, uint32_t number):
+        cdef Flag *flag = self.programs.listed[number].flag
+        return answer_of(flag, <uint32_t>(self.outcomes[number] - flag.outcomes), None, ANY_TYPE, 1)
 
     def __len__(self):
         return len(self.index)

@@ -52,10 +52,15 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
 } Flag;
 
 typedef struct { /* 24 bytes */
-    PyObject *key; /* borrowed from the flag; NULL: free */
-    Py_hash_t hash;
+    PyObject *key;   /* borrowed from the flag; NULL: free */
     Flag *flag;
+    uint32_t number; /* of the flag in the revision, see ListedFlag */
 } FlagEntry;
+
+typedef struct { /* 16 bytes: the flags of a revision in their order */
+    PyObject *key; /* borrowed from the flag */
+    Flag *flag;
+} ListedFlag;
 
 typedef struct { /* an own table instead of a dict: no user code, and half the instructions */
     FlagEntry *entries; /* mask + 1 of them, at most half of them in use */
@@ -675,7 +680,7 @@ static __attribute__((noinline)) FlagEntry *host_find(const FlagTable *table, Py
         FlagEntry *entry = &table->entries[at];
         if (entry->key == key) return entry;
         if (entry->key == NULL) return NULL;
-        if (entry->hash == hash && host_same_text(entry->key, key)) return entry;
+        if (((PyASCIIObject *)entry->key)->hash == hash && host_same_text(entry->key, key)) return entry;
     }
 }
 
@@ -985,15 +990,15 @@ static __attribute__((unused)) uint32_t host_walk_probe(const FlagTable *table, 
     return host_outcome_source(&probe.program, host_walk_wide(table, &probe, fetcher, scratch)).leaf;
 }
 
-/* Outcomes of many flags for one context, by position in the table. */
-static __attribute__((unused)) void host_walk_all(const FlagTable *table, const uint32_t *order, uint32_t count, Fetcher *fetcher,
-                                                  Scratch *scratch, uint32_t *outcomes) {
+/* Outcomes of flags that stand in a row for one context. */
+static __attribute__((unused)) void host_walk_all(const FlagTable *table, const ListedFlag *flags, uint32_t count, Fetcher *fetcher,
+                                                  Scratch *scratch, Outcome **outcomes) {
     for (uint32_t i = 0; i < count; i++) {
-        const Flag *flag = table->entries[order[i]].flag;
-        const uint32_t outcome =
-            flag->constant != NULL ? (uint32_t)(flag->constant - flag->outcomes) : host_walk_wide(table, flag, fetcher, scratch);
-        flag->outcomes[outcome].count++;
-        outcomes[order[i]] = outcome;
+        const Flag *flag = flags[i].flag;
+        Outcome *outcome = flag->constant;
+        if (outcome == NULL) outcome = &flag->outcomes[host_walk_wide(table, flag, fetcher, scratch)];
+        outcome->count++;
+        outcomes[i] = outcome;
     }
 }
 
