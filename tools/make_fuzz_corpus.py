@@ -18,6 +18,7 @@ from flagcore.compiler import compile_flag_set  # noqa: E402
 from flagcore.errors import FlagSetError  # noqa: E402
 from flagcore.model import FlagSet, build_flag_set, load  # noqa: E402
 from tests.support.program_builder import samples, sound_sets  # noqa: E402
+from tests.support.random_forks import random_forks  # noqa: E402
 
 __all__ = ["seeds"]
 
@@ -41,6 +42,7 @@ def seeds() -> Iterator[bytes]:
     """Yield sound programs and value sets, the hand-made ones first."""
     yield from samples().values()
     yield from sound_sets().values()
+    yield from (random_forks(number).finish() for number in range(40))
     for flag_set in _flag_sets():
         snapshot = compile_flag_set(flag_set, debug=False).snapshot
         yield from (data for data in (*snapshot.programs.values(), *snapshot.value_sets.values()) if len(data) <= MOST)

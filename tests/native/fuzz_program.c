@@ -367,7 +367,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 static uint32_t interesting(const uint8_t *data, size_t size, uint32_t old) {
     static const uint32_t numbers[] = {
-        0, 1, 2, 3, 4, 8, 12, 13, 16, 255, 256, 65535, 65536, 1000000, 1000001, 0x7FFFFFFF, FC_LEAF, FC_LEAF | 1, 0xFFFFFFFE, FC_NONE};
+        0, 1, 2, 3, 4, 8, 12, 13, 16, 17, 18, 19, 63, 64, 255, 256, 65535, 65536, 1000000, 1000001, 0x7FFFFFFF, FC_LEAF, FC_LEAF | 1, 0xFFFFFFFE, FC_NONE};
     uint32_t other;
     switch (below(6)) {
     case 0:
@@ -411,6 +411,81 @@ static void copy_record(uint8_t *data, size_t size) {
     if (below(2)) memcpy(b, kept, item);
 }
 
+/* A number of the program, 0 where there is none. */
+static uint32_t word_at(const uint8_t *data, size_t size, uint64_t offset) {
+    uint32_t word = 0;
+    if (offset % 4 == 0 && offset + 4 <= size) memcpy(&word, data + offset, 4);
+    return word;
+}
+
+enum { MOST_NODES = 256, MOST_STEPS = 20000 };
+
+typedef struct { /* what a walk from each node may take, as far as it is known */
+    const uint8_t *data;
+    size_t size;
+    uint32_t steps[MOST_NODES], forks[MOST_NODES];
+    uint32_t own, count;
+} Bounds;
+
+/* One more exit of the node under way: one after the other, or one of several. */
+static void add_exit(Bounds *bounds, uint32_t exit, int one_of) {
+    if (exit & FC_LEAF || exit <= bounds->own || exit >= bounds->count) return;
+    uint32_t *const steps = &bounds->steps[bounds->own], *const forks = &bounds->forks[bounds->own];
+    if (!one_of)
+        *steps += bounds->steps[exit];
+    else if (*steps < bounds->steps[exit])
+        *steps = bounds->steps[exit];
+    if (*forks < bounds->forks[exit]) *forks = bounds->forks[exit];
+    if (*steps > MOST_STEPS) *steps = MOST_STEPS;
+}
+
+static void add_list(Bounds *bounds, uint32_t offset, uint32_t count, uint32_t stride) {
+    for (uint64_t i = 0; i < count && i < 256; i++) add_exit(bounds, word_at(bounds->data, bounds->size, offset + i * stride), 0);
+}
+
+static void bound_node(Bounds *bounds, const FcNode *node) {
+    const uint8_t *const data = bounds->data;
+    const size_t size = bounds->size;
+    if (node->op == FC_OP_FORK) {
+        add_list(bounds, node->pool + 8, word_at(data, size, node->pool), 8);
+    } else if (node->op == FC_OP_MULTI) {
+        add_list(bounds, word_at(data, size, node->pool + 8u) + 4, word_at(data, size, node->pool + 4u), 8);
+        add_exit(bounds, node->on_false, 0);
+    } else if (node->op == FC_OP_BLOCK) {
+        add_list(bounds, word_at(data, size, node->pool + 12u), word_at(data, size, node->pool + 4u), 4);
+        add_exit(bounds, node->on_false, 0);
+        bounds->steps[bounds->own] += word_at(data, size, node->pool) & 0xFF;
+    } else {
+        const int is_table = node->op == FC_OP_SWITCH || node->op == FC_OP_LOOKUP;
+        for (uint32_t i = bounds->own + 1; is_table && i < bounds->count; i++) add_exit(bounds, i, 1);
+        add_exit(bounds, node->on_true, 1);
+        add_exit(bounds, node->on_false, 1);
+        add_exit(bounds, node->on_unknown, 1);
+    }
+    bounds->steps[bounds->own]++;
+    bounds->forks[bounds->own] += node->op == FC_OP_FORK || node->op == FC_OP_MULTI;
+}
+
+/* Make the bound table that of the nodes as they are now: else nearly every other graph would be refused for its bounds. */
+static void repair_bounds(uint8_t *data, size_t size) {
+    static Bounds bounds;
+    FcHeader header;
+    if (size < sizeof header) return;
+    memcpy(&header, data, sizeof header);
+    const uint64_t end = header.bound_offset + 4 * (uint64_t)header.node_count;
+    if (!header.bound_offset || header.node_count > MOST_NODES || end > size || sizeof header + 32 * (size_t)header.node_count > size) return;
+    bounds = (Bounds){.data = data, .size = size, .count = header.node_count};
+    for (uint32_t i = header.node_count; i-- > 0;) {
+        FcNode node;
+        memcpy(&node, data + sizeof header + 32 * (size_t)i, sizeof node);
+        bounds.own = i;
+        bound_node(&bounds, &node);
+        const uint32_t word = bounds.steps[i] << 8 | (bounds.forks[i] & 255);
+        memcpy(data + header.bound_offset + 4 * (size_t)i, &word, 4);
+    }
+    if (header.entry < header.node_count) memcpy(data + offsetof(FcHeader, step_bound), &bounds.steps[header.entry], 4);
+}
+
 static size_t resize(uint8_t *data, size_t size, size_t most) {
     const size_t changed = below(2) ? size - (size > 8 ? 8 : 0) : size + 8;
     if (changed > most || changed < 8) return size;
@@ -432,6 +507,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
         else
             change_field(data, size);
     }
+    if (below(4)) repair_bounds(data, size);
     return size;
 }
 

@@ -8,11 +8,14 @@ import pytest
 
 from flagcore.bucketing import seed
 from flagcore.compiler import Options, compile_flag
+from flagcore.compiler.layout import LEAF_BIT, ColumnKind, ProgramFlag
 from flagcore.compiler.listing import listing, listing_data
+from flagcore.compiler.reader import ProgramReader
 from flagcore.model import parse_expression
 from flagcore.model.flagset import Condition, Flag, FlagSet, Requirement, Rule, Segment
 from flagcore.terms import FlagType
 from tests.support.authored import boolean_flag
+from tests.support.program_builder import forked, samples
 
 
 def _compile(flag: Flag, credit: int = 4) -> tuple[bytes, bytes]:
@@ -149,3 +152,45 @@ def test_views_and_memos_are_listed() -> None:
     text = listing(program, debug)
     assert "0: x as number, 401 constants, memo 0" in text
     assert "view 0 (x) is" in text
+
+
+def test_forks_blocks_and_keyed_branches_are_listed() -> None:
+    """Branches with the leaves that they can reach, rows with the values that leave them possible, constants with their branches."""
+    text = listing(forked().finish())
+    lines = [line.strip() for line in text.splitlines()]
+    for expected in (
+        "0  the smallest leaf of 5 branches",
+        "from leaf 0 on -> 1",
+        "from leaf 17 on -> no row",
+        "4  the first of 5 rows by view 1, 0, 3",
+        'plan: any value and country: "DE", "AT", "CH", "a somewhat longer text" and now: <= 1970-01-01T00:00:00Z -> leaf 3 (v03)',
+        "none of them -> 9",
+        "anything -> 19",
+        "10  country (a list) contains",
+        '"DE", "key-0", "key-12" -> 11',
+        "and anyhow -> 15",
+        "15  country (a list) contains (ignoring case)",
+        "16  country contains, by the automaton of view 4",
+        "test 3 -> leaf 18 (v18)",
+        "6  view 2 (country) is <= 5  yes -> 7  else -> no row",
+    ):
+        assert expected in lines, expected
+    assert json.loads(json.dumps(listing_data(forked().finish())))["step_bound"] == 27
+
+
+def test_the_reader_reads_what_was_put_in() -> None:
+    """Branches, columns of both kinds, keys and bounds come back as they were given; columns as runs of classes."""
+    program = ProgramReader(forked().finish())
+    assert program.flags is ProgramFlag.FORKED
+    assert program.bounds[0] == (program.step_bound, 3)
+    assert program.bounds[-1] == (1, 0)
+    fork, block, by_list, by_text = (program.nodes[at] for at in (0, 4, 10, 16))
+    assert program.branches(fork)[1] == (2, 2)
+    columns, rows = program.block(block)
+    assert rows == (5, 6, 5, LEAF_BIT | 3, LEAF_BIT | 2)
+    assert columns[0] == (1, ColumnKind.BYTES, [(0, 2, 0b00011), (2, 3, 31), (3, 4, 0b11101), (4, 5, 31)])
+    assert columns[1] == (0, ColumnKind.CUTS, [(0, 3, 0b10101), (3, 7, 0b01111), (7, 8, 0)])
+    multi = program.multi(by_list)
+    assert (len(multi.branches), multi.texts["key-13"], multi.bits, multi.rest_first) == (12, 1, {}, 13)
+    assert program.multi(by_text).bits == {0: 0, 2: 1, 3: 2}
+    assert ProgramReader(samples()["static"]).bounds == []
