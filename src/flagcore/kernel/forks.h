@@ -258,22 +258,16 @@ FC_INLINE uint32_t fc_decide(FcForkWalk walk, uint32_t at) {
 
 /* ---- the forms --------------------------------------------------------------------------------------------------------- */
 
-FC_INLINE FcResult fc_run_forks(const FcProgram *program, FcFrame *frame, uint32_t at, FcSource source) {
+/* The form that hosts of many flags use has a copy of its own; the others share one, and ask for their form as they go. */
+FC_OUTLINE FcResult fc_run_forks_wide(const FcProgram *program, FcFrame *frame, uint32_t at, FcFetch fetch, void *host) {
     FcForks state;
+    const FcSource source = {frame->have, fetch, host, FC_FORM_WIDE};
     fc_forget(program, frame);
     return fc_finish(program, frame, fc_decide((FcForkWalk){program, frame, source, &state}, at), source);
 }
 
-FC_OUTLINE FcResult fc_run_forks_local(const FcProgram *program, FcFrame *frame, uint32_t at, FcFetch fetch, void *host) {
-    return fc_run_forks(program, frame, at, (FcSource){frame->have, fetch, host, FC_FORM_LOCAL});
-}
-
-FC_OUTLINE FcResult fc_run_forks_wide(const FcProgram *program, FcFrame *frame, uint32_t at, FcFetch fetch, void *host) {
-    return fc_run_forks(program, frame, at, (FcSource){frame->have, fetch, host, FC_FORM_WIDE});
-}
-
-FC_OUTLINE FcResult fc_run_forks_filled(const FcProgram *program, FcFrame *frame, uint32_t at) {
-    return fc_run_forks(program, frame, at, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
+FC_OUTLINE uint32_t fc_decide_any(FcForkWalk walk, uint32_t at) {
+    return fc_decide(walk, at);
 }
 
 #endif

@@ -33,18 +33,30 @@ FcResult fc_walk(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *
     return fc_walk_wide_inline(program, frame, fetch, host);
 }
 
+static FcResult run_forks(const FcProgram *program, FcFrame *frame, uint32_t at, FcSource source) {
+    FcForks state;
+    fc_forget(program, frame);
+    return fc_finish(program, frame, fc_decide_any((FcForkWalk){program, frame, source, &state}, at), source);
+}
+
 FcResult fc_walk_local(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
-    if (FC_LIKELY(!program->detours)) return fc_walk_local_inline(program, frame, fetch, host);
-    const uint32_t at = behind_requires(program, program->entry);
-    if (program->detours & FC_DETOUR_FORKS) return fc_run_forks_local(program, frame, at, fetch, host);
-    return fc_run(program, frame, at, (FcSource){frame->have, fetch, host, FC_FORM_LOCAL});
+    const FcSource source = {frame->have, fetch, host, FC_FORM_LOCAL};
+    uint32_t at = program->entry;
+    if (FC_UNLIKELY(program->detours)) {
+        at = behind_requires(program, at);
+        if (program->detours & FC_DETOUR_FORKS) return run_forks(program, frame, at, source);
+    }
+    return fc_run(program, frame, at, source);
 }
 
 FcResult fc_walk_filled(const FcProgram *program, FcFrame *frame) {
-    if (FC_LIKELY(!program->detours)) return fc_walk_filled_inline(program, frame);
-    const uint32_t at = behind_requires(program, program->entry);
-    if (program->detours & FC_DETOUR_FORKS) return fc_run_forks_filled(program, frame, at);
-    return fc_run(program, frame, at, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
+    const FcSource source = {NULL, NULL, NULL, FC_FORM_FILLED};
+    uint32_t at = program->entry;
+    if (FC_UNLIKELY(program->detours)) {
+        at = behind_requires(program, at);
+        if (program->detours & FC_DETOUR_FORKS) return run_forks(program, frame, at, source);
+    }
+    return fc_run(program, frame, at, source);
 }
 
 /* The slot that an exit is about to look at, or FC_NONE. */
@@ -71,7 +83,7 @@ static uint32_t resume_straight(const FcProgram *program, uint32_t at, FcFrame *
 static uint32_t resume_forks(const FcProgram *program, uint32_t at, FcFrame *frame, uint32_t *wanted) {
     FcForks state;
     const FcSource source = {frame->have, NULL, NULL, FC_FORM_RESUMED};
-    const uint32_t leaf = fc_decide((FcForkWalk){program, frame, source, &state}, behind_requires(program, at));
+    const uint32_t leaf = fc_decide_any((FcForkWalk){program, frame, source, &state}, behind_requires(program, at));
     *wanted = state.wanted == FC_NONE ? slot_at(program, leaf) : state.wanted;
     return leaf;
 }
