@@ -845,10 +845,11 @@ static inline __attribute__((always_inline)) PyObject *host_walk_flag(const Flag
     return host_answer_dict(table, flag, context == Py_None ? host_empty : context, arguments, details);
 }
 
-/* The answer of a flag that is one leaf, for an exact dict or None; NULL otherwise. Calls nothing. */
+/* The answer of a flag that is one leaf, for an exact dict, None or any reusable context; NULL otherwise. Calls nothing. */
 static inline __attribute__((always_inline)) PyObject *host_constant_answer(const Flag *flag, PyObject *context, int details) {
     Outcome *outcome = flag->constant;
-    if (outcome == NULL || HOST_UNLIKELY(!PyDict_CheckExact(context) && context != Py_None)) return NULL;
+    if (outcome == NULL) return NULL;
+    if (HOST_UNLIKELY(!PyDict_CheckExact(context) && context != Py_None && !Py_IS_TYPE(context, host_context_type))) return NULL;
     PyObject *answer = details ? outcome->details : outcome->value;
     if (HOST_UNLIKELY(answer == NULL)) return NULL;
     outcome->count++;
