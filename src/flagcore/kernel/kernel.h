@@ -546,8 +546,10 @@ typedef struct { /* one object handed to fc_link; bytes 8-aligned, verified, ali
 
 typedef struct FcLinked FcLinked; /* lives in the caller's memory of fc_link_size bytes, 8-aligned */
 
-/* Bytes that fc_link needs for these objects. */
+/* Bytes that fc_link needs for these objects; SIZE_MAX: more objects than can be linked. */
 FC_PUBLIC size_t fc_link_size(const FcObject *programs, uint32_t program_count, uint32_t set_count);
+/* The same from numbers, before there are objects: links and slots are those of all programs together (FcHeader). */
+FC_PUBLIC size_t fc_link_size_of(uint32_t program_count, uint32_t set_count, uint64_t link_count, uint64_t slot_count);
 /* Resolve names, unify slots, refuse prerequisite cycles and chains beyond FC_MAX_DEPTH. FC_OK or a status, with which *out
  * must not be used. The result holds addresses: it cannot be moved. */
 FC_PUBLIC uint32_t fc_link(

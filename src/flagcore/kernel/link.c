@@ -88,10 +88,19 @@ static int is_linkable(FcCounts counts) {
     return counts.programs < most && counts.sets < most && counts.slots < most && counts.links < most;
 }
 
-size_t fc_link_size(const FcObject *programs, uint32_t program_count, uint32_t set_count) {
+static size_t size_for(FcCounts counts) {
     FcArena arena = {NULL, 0};
-    lay_out(&arena, count_parts(programs, program_count, set_count));
+    if (!is_linkable(counts)) return SIZE_MAX;
+    lay_out(&arena, counts);
     return arena.used > SIZE_MAX ? SIZE_MAX : (size_t)arena.used;
+}
+
+size_t fc_link_size(const FcObject *programs, uint32_t program_count, uint32_t set_count) {
+    return size_for(count_parts(programs, program_count, set_count));
+}
+
+size_t fc_link_size_of(uint32_t program_count, uint32_t set_count, uint64_t link_count, uint64_t slot_count) {
+    return size_for((FcCounts){program_count, set_count, link_count, slot_count});
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------------ */
