@@ -65,15 +65,18 @@ def count(name: str) -> float:
 
 
 def _collect(name: str, calls: int) -> int:
+    return collect(FLOORS.get(name, GETTER), [sys.executable, "-c", _CHILD, name, str(calls)])
+
+
+def collect(toggle: str, command: Sequence[str]) -> int:
+    """Return the instructions that a command spends inside the function ``toggle`` and what it calls."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
-        toggle = FLOORS.get(name, GETTER)
-        command = ["valgrind", "--tool=callgrind", f"--toggle-collect={toggle}", f"--callgrind-out-file={out}"]
-        child = [sys.executable, "-c", _CHILD, name, str(calls)]
+        tool = ["valgrind", "--tool=callgrind", f"--toggle-collect={toggle}", f"--callgrind-out-file={out}"]
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        done = subprocess.run(command + child, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run([*tool, *command], env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"callgrind of {name} failed:\n{done.stderr[-2000:]}")
+            raise RuntimeError(f"callgrind of {' '.join(command)[-200:]} failed:\n{done.stderr[-2000:]}")
         found = re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)
         assert found is not None
         return int(found[1])

@@ -1,0 +1,65 @@
+"""What an evaluation from C costs: ``make -C bindings/c bench``. Instructions are callgrind's, times the least of many rounds."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.instructions import collect
+from benchmarks.workloads import make
+from bindings.case_table import case_bytes, compiled
+
+WORKLOADS = ("W1", "W2", "W3", "W4")
+FORMS = ("pairs", "numbers", "reused", "kernel")
+ROUNDS = 2000
+CALLS = 1000
+
+
+def write(folder: Path, name: str) -> None:
+    """Write a workload's flags, compiled, and its calls as a table of cases."""
+    workload = make(name)
+    (folder / f"{name}.fcs").write_bytes(compiled(workload.flags))
+    cases = [
+        case_bytes(
+            {
+                **{"id": name, "flag": workload.key, "type": "boolean", "context": call.context},
+                **{"at": "2026-01-01T00:00:00Z", "default": False},
+                "expect": {"value": call.expected, "variant": None, "reason": "", "error_code": None, "rule": None},
+            }
+        )
+        for call in workload.calls[:CALLS]
+    ]
+    (folder / f"{name}.cases").write_bytes(struct.pack("<I", len(cases)) + b"".join(cases))
+
+
+def instructions(command: list[str]) -> float:
+    """Return the instructions of one evaluation: what a longer run has more, shared among its evaluations."""
+    once, thrice = (collect("evaluate", [*command, str(rounds)]) for rounds in (1, 3))
+    return (thrice - once) / (2 * CALLS)
+
+
+def main(folder: Path) -> int:
+    """Print a row a workload; exit 2 when valgrind is missing."""
+    if shutil.which("valgrind") is None:
+        print("valgrind is not installed: apt-get install valgrind", file=sys.stderr)
+        return 2
+    print(f"{'workload':<10}" + "".join(f"{form:>12}{'ns':>8}" for form in FORMS))
+    for name in WORKLOADS:
+        write(folder, name)
+        row = f"{name:<10}"
+        for form in FORMS:
+            if (name, form) == ("W3", "reused"):
+                row += f"{'':>20}"  # the subject varies
+                continue
+            command = [str(folder / "bench"), str(folder), name, form]
+            done = subprocess.run([*command, str(ROUNDS)], capture_output=True, text=True, check=True)
+            row += f"{instructions(command):>12.1f}{float(done.stdout):>8.1f}"
+        print(row, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
