@@ -4,9 +4,10 @@ PYTHON_BIN := .venv/bin/python
 WORKERS ?= 2
 MINUTES ?= 10
 KERNEL := $(filter-out %log2_table.h, $(wildcard src/flagcore/kernel/*.[ch]))
+BINDING := $(wildcard bindings/c/*.h bindings/c/*/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench rivals build sanitize debug fuzz nightly clean
+.PHONY: help setup demo test lint format bench rivals build bindings sanitize debug fuzz nightly clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,12 +29,12 @@ lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, strict C wa
 	$(PYTHON_BIN) -m pyright
 	$(PYTHON_BIN) tools/yellow_lines.py
 	$(CC) -std=c11 -ffreestanding -Wall -Wextra -Wconversion -Werror -fsyntax-only src/flagcore/kernel/*.c
-	.venv/bin/clang-format --dry-run --Werror $(KERNEL)
+	.venv/bin/clang-format --dry-run --Werror $(KERNEL) $(BINDING)
 
 format: setup ## put the sources into shape
 	$(PYTHON_BIN) -m ruff check --fix --exit-zero .
 	$(PYTHON_BIN) -m ruff format .
-	.venv/bin/clang-format -i $(KERNEL)
+	.venv/bin/clang-format -i $(KERNEL) $(BINDING)
 
 bench: ## the workloads of benchmarks/, as ratios to a compiled method call, and instruction counts
 	@tools/setup.sh valgrind
@@ -47,15 +48,19 @@ build: setup ## sdist and wheel in dist/
 	rm -rf dist
 	$(PYTHON_BIN) tools/package.py dist
 
+bindings: ## libflagcore for C, static and shared, in build/c: `make -C bindings/c install PREFIX=...` installs it
+	$(MAKE) -C bindings/c
+
 sanitize: setup ## unit, property and conformance tests on a build with ASan and UBSan, in build/sanitize
 	FLAGCORE_SANITIZE=1 tools/rebuilt.sh build/sanitize -n $(WORKERS)
 
 debug: setup ## the same on a build with every Cython check on, in build/debug
 	FLAGCORE_DEBUG=1 tools/rebuilt.sh build/debug -n $(WORKERS)
 
-fuzz: ## mutated programs through verify and walk under ASan and UBSan, for MINUTES (10)
+fuzz: ## mutated programs, then compiled files, through verify and walk under ASan and UBSan, for MINUTES (10) each
 	@tools/setup.sh clang
-	tools/fuzz.sh $(MINUTES)
+	tools/fuzz.sh $(MINUTES) program
+	tools/fuzz.sh $(MINUTES) snapshot
 
 nightly: setup ## Hypothesis with at least 50,000 cases of compiled engine against twin
 	HYPOTHESIS_PROFILE=nightly $(PYTHON_BIN) -m pytest -n $(WORKERS) tests/property

@@ -16,7 +16,7 @@ from pathlib import Path
 __all__ = ["build"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("src", "tests", "docs", "examples", "tools", "benchmarks")
+PARTS = ("src", "tests", "docs", "examples", "tools", "benchmarks", "bindings")
 HOOK = "import sys, setuptools.build_meta as backend; print(getattr(backend, sys.argv[1])(sys.argv[2]))"
 CLUTTER = shutil.ignore_patterns("*.so", "_program.c", "_table.c", "__pycache__", "*.egg-info", "*.pyc", ".hypothesis")
 

@@ -26,9 +26,14 @@ typedef struct {
     const uint8_t *at, *end;
 } Table;
 
+static inline void *room(size_t size) {
+    void *const made = malloc(size);
+    if (!made && size) abort();
+    return made;
+}
+
 static inline void *own(const void *content, size_t size) {
-    void *const copy = malloc(size ? size : 1);
-    if (!copy) abort();
+    void *const copy = room(size);
     if (size) memcpy(copy, content, size);
     return copy;
 }
@@ -44,8 +49,8 @@ static inline uint8_t *read_file(const char *folder, const char *name, const cha
     }
     *size = (size_t)ftell(file);
     rewind(file);
-    uint8_t *const content = malloc(*size ? *size : 1);
-    if (!content || fread(content, 1, *size, file) != *size) abort();
+    uint8_t *const content = room(*size);
+    if (fread(content, 1, *size, file) != *size) abort();
     fclose(file);
     return content;
 }
@@ -70,9 +75,9 @@ static inline FcsText next_text(Table *table) {
 /* A text that ends with a zero, too. */
 static inline FcsText next_name(Table *table) {
     const uint32_t length = next_count(table);
-    char *const name = calloc(length + 1, 1);
-    if (!name) abort();
+    char *const name = room(length + 1);
     memcpy(name, next_bytes(table, length), length);
+    name[length] = 0;
     return (FcsText){name, length};
 }
 
@@ -80,14 +85,14 @@ static inline FcValue next_value(Table *table);
 
 static inline FcValue next_list(Table *table) {
     const uint32_t count = next_count(table);
-    FcValue *const items = malloc(count * sizeof *items + 1);
+    FcValue *const items = room(count * sizeof *items);
     for (uint32_t i = 0; i < count; i++) items[i] = next_value(table);
     return fcs_from_list(items, count);
 }
 
 static inline FcValue next_mapping(Table *table) {
     const uint32_t count = next_count(table);
-    FcsAttribute *const attributes = malloc(count * sizeof *attributes + 1);
+    FcsAttribute *const attributes = room(count * sizeof *attributes);
     for (uint32_t i = 0; i < count; i++) {
         attributes[i].name = next_text(table);
         attributes[i].value = next_value(table);

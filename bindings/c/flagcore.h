@@ -37,7 +37,7 @@ typedef struct { /* bytes that need no terminating zero; none: NULL, 0 */
 
 enum { FCS_MAPPING = 16 }; /* beside the kinds of FcValue.type: u.bytes leads to FcsAttribute[length]; rules look into it, never at it */
 
-typedef struct { /* a name and its value. Of two of one name the first counts */
+typedef struct { /* a name and its value; each name once (else either value counts) */
     FcsText name;
     FcValue value;
 } FcsAttribute;

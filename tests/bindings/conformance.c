@@ -1,18 +1,23 @@
 /* Runs tables of conformance cases through flagcore.h: every case by pairs, by a callback, by values set beforehand and in steps, value and
- * details each time.
+ * details each time; in several threads at once, each with a context of its own over the same flags.
  *
- *     conformance FOLDER NAME...        prints "NAME cases" each; what differs goes to stderr, exit 1
+ *     conformance THREADS FOLDER NAME...        prints "NAME cases" each; what differs goes to stderr, exit 1
  */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "cases.h"
 
-static const Case *current;
-static const char *form;
-static uint32_t differences;
+enum { MOST_THREADS = 8 };
+
+static _Thread_local const Case *current;
+static _Thread_local const char *form;
+static atomic_uint differences;
 
 static void differ(const char *what, FcsText found, FcsText wanted) {
     differences++;
-    fprintf(stderr, "%s, %s: %s is %.*s, not %.*s\n", current->id.bytes, form, what, (int)found.length, found.bytes ? found.bytes : "", (int)wanted.length,
-        wanted.bytes ? wanted.bytes : "");
+    fprintf(stderr, "%s, %s: %s is %.*s, not %.*s\n", current->id.bytes, form, what, (int)found.length, found.bytes ? found.bytes : "",
+        (int)wanted.length, wanted.bytes ? wanted.bytes : "");
 }
 
 static int is_same(FcsText a, FcsText b) {
@@ -146,24 +151,41 @@ static void check_case(const FcsFlags *flags, FcsContext *context) {
     check_steps(flags, context);
 }
 
-static void run(const char *folder, const char *name) {
-    size_t size, length;
-    const uint8_t *const cases = read_file(folder, name, ".cases", &size), *const compiled = read_file(folder, name, ".fcs", &length);
-    const FcsFlags *const flags = open_flags(compiled, length);
-    FcsContext *const context = open_context(flags);
-    Table table = {cases, cases + size};
-    const uint32_t count = next_count(&table);
-    if (fcs_refused(flags)) differences++;
-    for (uint32_t i = 0; i < count; i++) {
+/* ---- files --------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const FcsFlags *flags;
+    Table table;
+} Job;
+
+static void *run_cases(void *given) {
+    const Job *const job = given;
+    FcsContext *const context = open_context(job->flags);
+    Table table = job->table;
+    for (uint32_t left = next_count(&table); left > 0; left--) {
         const Case made = next_case(&table);
         current = &made;
-        check_case(flags, context);
+        check_case(job->flags, context);
     }
-    if (table.at != table.end) differences++;
-    printf("%s %u\n", name, count);
+    if (table.at != table.end) abort();
+    return NULL;
+}
+
+static void run(long threads, const char *folder, const char *name) {
+    size_t size, length;
+    pthread_t running[MOST_THREADS];
+    const uint8_t *const cases = read_file(folder, name, ".cases", &size), *const compiled = read_file(folder, name, ".fcs", &length);
+    Job job = {open_flags(compiled, length), {cases, cases + size}};
+    if (fcs_refused(job.flags)) differences++;
+    for (long i = 0; i < threads; i++)
+        if (pthread_create(&running[i], NULL, run_cases, &job)) abort();
+    for (long i = 0; i < threads; i++) pthread_join(running[i], NULL);
+    printf("%s %u\n", name, next_count(&job.table));
 }
 
 int main(int argc, char **argv) {
-    for (int i = 2; i < argc; i++) run(argv[1], argv[i]);
+    const long threads = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
+    if (threads < 1 || threads > MOST_THREADS) return 2;
+    for (int i = 3; i < argc; i++) run(threads, argv[2], argv[i]);
     return differences != 0;
 }

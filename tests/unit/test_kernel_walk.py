@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from functools import cache
+from datetime import UTC, datetime
 from struct import pack
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from flagcore.bucketing import choose, position, seed
-from flagcore.compiler import compile_flag_set, layout
+from flagcore.compiler import layout
 from flagcore.compiler.layout import NONE, LinkKind, NodeFlag, Op, ViewKind
 from flagcore.compiler.tables import build_table
 from flagcore.compiler.value_sets import build_value_set
-from flagcore.model import build_flag_set
-from tests.support import vectors
 from tests.support.kernel_library import Linked, NotSoundError, Program
 from tests.support.program_builder import (
     Builder,
@@ -521,46 +516,3 @@ def test_walk_all_agrees_with_single_walks():
         for key, result in zip(samples(), together, strict=True):
             alone = linked.walk(key, context, now=5)
             assert (alone.leaf, alone.outcome, alone.variant) == (result.leaf, result.outcome, result.variant)
-
-
-# --- conformance ------------------------------------------------------------------------------------------------------
-
-
-@cache
-def linked_vectors(name: str) -> tuple[Linked, dict[str, list[str]]]:
-    """Return a vector file's flags, compiled and linked, and the names of their variants in the program's order."""
-    flag_set = build_flag_set(vectors.read(name)["flag_set"]).flag_set
-    snapshot = compile_flag_set(flag_set).snapshot
-    variants = {key: sorted(flag.variants, key=str.encode) for key, flag in flag_set.flags.items()}
-    return Linked(list(snapshot.programs.values()), snapshot.value_sets), variants
-
-
-PLAIN = {type(None), bool, int, float, str, bytes, datetime, date, UUID, Decimal, object}
-
-
-def is_plain(value: object) -> bool:
-    """Tell whether this host can hand the value over: no mappings, no classes of the tests' own."""
-    if type(value) in (list, tuple, set, frozenset):
-        return all(map(is_plain, value))  # type: ignore[arg-type]
-    if type(value) is datetime:
-        return value.tzinfo is None or type(value.tzinfo).__module__ == "datetime"
-    return type(value) in PLAIN
-
-
-@pytest.mark.parametrize("name", vectors.files_of_cases())
-def test_conformance(name: str):
-    """Every case with a plain flat context has the vector's variant; the C interface takes no part of Python's host."""
-    linked, variants = linked_vectors(name)
-    run = 0
-    for case in vectors.read(name)["cases"]:
-        context = vectors.decode(case["context"])
-        expect = case["expect"]
-        if expect["error_code"] not in (None, "TARGETING_KEY_MISSING") or type(context) is not dict:
-            continue
-        if not all(type(key) is str and is_plain(value) for key, value in context.items()):
-            continue
-        variant = linked.walk(case["flag"], context, vectors.moment(case["at"])).variant
-        found = None if variant == NONE else variants[case["flag"]][variant]
-        assert found == expect["variant"], case["id"]
-        run += 1
-    assert run > 5

@@ -25,8 +25,12 @@ def write(folder: Path, name: str) -> None:
     cases = [
         case_bytes(
             {
-                **{"id": name, "flag": workload.key, "type": "boolean", "context": call.context},
-                **{"at": "2026-01-01T00:00:00Z", "default": False},
+                "id": name,
+                "flag": workload.key,
+                "type": "boolean",
+                "context": call.context,
+                "at": "2026-01-01T00:00:00Z",
+                "default": False,
                 "expect": {"value": call.expected, "variant": None, "reason": "", "error_code": None, "rule": None},
             }
         )

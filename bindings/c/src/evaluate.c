@@ -36,20 +36,6 @@ static Answer answer_of(const FcProgram *flag, FcResult result) {
     return (Answer){flag, NULL, result.leaf, no_subject ? TARGETING_KEY_MISSING : NO_ERROR};
 }
 
-static void fetch(void *host, uint32_t slot, FcValue *out) {
-    FcsContext *const context = host;
-    FcValue value = fcs_missing();
-    if (context->attribute_count || context->fetch) {
-        const FcsPath path = fcs_path(context->flags, slot);
-        if (context->fetch)
-            context->fetch(context->host, &path, &value);
-        else
-            fcs_look_up(context->attributes, context->attribute_count, &path, &value);
-    }
-    fcs_put(&context->frame, slot, &value);
-    *out = context->frame.values[slot];
-}
-
 static size_t length_of(const char *text) {
     size_t length = 0;
     while (text && text[length]) length++;
@@ -66,7 +52,7 @@ static Answer evaluate(const FcsFlags *flags, const char *key, uint32_t asked, F
     const FcProgram *const flag = fcs_find(flags, key, length_of(key));
     if (!flag) return failed(NULL, FLAG_NOT_FOUND);
     if (!is_readable_as(flag->value_type, asked)) return failed(flag, TYPE_MISMATCH);
-    return answer_of(flag, fc_walk(flag, &context->frame, fetch, context));
+    return answer_of(flag, fc_walk(flag, &context->frame, fcs_fetch, context));
 }
 
 const FcProgram *fcs_find(const FcsFlags *flags, const char *flag_key, size_t length) {
@@ -214,5 +200,5 @@ FcsDetails fcs_details_of(const FcProgram *flag, FcResult result) {
 }
 
 FcsDetails fcs_evaluate(const FcProgram *flag, FcsContext *context) {
-    return fcs_details_of(flag, fc_walk(flag, &context->frame, fetch, context));
+    return fcs_details_of(flag, fc_walk(flag, &context->frame, fcs_fetch, context));
 }

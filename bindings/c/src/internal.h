@@ -31,7 +31,10 @@ typedef struct { /* a program under way, and where in it */
 
 struct FcsContext {
     const FcsFlags *flags;
-    FcFrame frame; /* by evaluation slot: what is known of the subject */
+    FcFrame frame;   /* by evaluation slot: what is known of the subject */
+    uint32_t *hints; /* by evaluation slot: where among the pairs its name stood last. Contexts made by one piece of code have their
+                        attributes in one order: looking there first took a fifth off an evaluation of ten rules */
+    uint32_t have_words, outcome_count; /* of frame */
     const FcsAttribute *attributes;
     size_t attribute_count;
     FcsFetch fetch;
@@ -48,7 +51,7 @@ static inline uint32_t fcs_words(uint32_t bits) {
     return (bits + 63) / 64;
 }
 
-/* Put a value into a frame as the kernel wants it: nothing computed yet, texts UTF-8. */
-void fcs_put(FcFrame *frame, uint32_t slot, const FcValue *value);
+/* The kernel's FcFetch over a context. */
+void fcs_fetch(void *host, uint32_t slot, FcValue *out);
 
 #endif

@@ -17,8 +17,9 @@ typedef struct { /* how an item's first byte is to be read */
     uint8_t payload; /* bytes behind that, beside those that a length tells */
 } Form;
 
+/* clang-format off */
 static const Form forms[32] = {
-    /* C0 */ {OPAQUE, 0, 0}, {INVALID, 0, 0}, {OPAQUE, 0, 0}, {OPAQUE, 0, 0}, /* nil, -, false, true */
+    /* C0 */ {OPAQUE, 0, 0}, {INVALID, 0, 0}, {OPAQUE, 0, 0}, {OPAQUE, 0, 0}, /* nil, never used, false, true */
     /* C4 */ {BINARY, 1, 0}, {BINARY, 2, 0}, {BINARY, 4, 0},
     /* C7 */ {OPAQUE, 1, 1}, {OPAQUE, 2, 1}, {OPAQUE, 4, 1}, /* extensions */
     /* CA */ {OPAQUE, 0, 4}, {OPAQUE, 0, 8}, /* floats */
@@ -28,6 +29,7 @@ static const Form forms[32] = {
     /* D9 */ {TEXT, 1, 0}, {TEXT, 2, 0}, {TEXT, 4, 0},
     /* DC */ {ARRAY, 2, 0}, {ARRAY, 4, 0}, {MAP, 2, 0}, {MAP, 4, 0},
 };
+/* clang-format on */
 
 typedef struct {
     uint32_t kind;

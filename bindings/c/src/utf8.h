@@ -18,13 +18,17 @@ static inline size_t fcs_sequence(const uint8_t *p, size_t left) {
     return length;
 }
 
+/* Are all bytes below 80, which is nearly always so? Short texts are read as one word, others by words of which the last two overlap. */
+static inline int fcs_is_ascii(const uint8_t *p, size_t length) {
+    uint64_t bits = length < 8 ? fc_short(p, (uint32_t)length, 0).low : fc_read64(p + length - 8);
+    for (size_t at = 0; at + 8 < length; at += 8) bits |= fc_read64(p + at);
+    return !(bits & UINT64_C(0x8080808080808080));
+}
+
 static inline int fcs_is_utf8(const uint8_t *p, size_t length) {
+    if (FC_LIKELY(fcs_is_ascii(p, length))) return 1;
     const uint8_t *const end = p + length;
     while (p < end) {
-        if (end - p >= 8 && !(fc_read64(p) & UINT64_C(0x8080808080808080))) {
-            p += 8;
-            continue;
-        }
         const size_t sequence = fcs_sequence(p, (size_t)(end - p));
         if (sequence == 0) return 0;
         p += sequence;
