@@ -218,6 +218,18 @@ def test_the_example_agrees_with_python(installed: Path):
             assert value == (str(details.value).lower() if isinstance(details.value, bool) else str(details.value)[:34])
 
 
+def test_the_guide_compiles(installed: Path, tmp_path: Path):
+    """The C of docs/guides/c.md is C: its first block as a file, the others as statements behind it."""
+    blocks = re.findall(r"```c\n(.*?)```", (ROOT / "docs/guides/c.md").read_text("utf-8"), re.DOTALL)
+    source = tmp_path / "guide.c"
+    source.write_text(
+        f"#include <stdio.h>\n{blocks[0]}\nint main(int count, char **given) {{ const FcsFlags *flags = open_flags(given[0], 0);\n"
+        f"{''.join(blocks[1:])}\nreturn count + wants_express(flags, context, given[0], 3, 0); }}\n"
+    )
+    folder = installed / "include/flagcore"
+    compile_against([COMPILERS[0], "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder}", "-fsyntax-only", source])
+
+
 def test_the_bench_measures_right_answers(installed: Path, tmp_path: Path):
     """The bench runs its workloads in every form; each evaluation's answer is compared, and a wrong one ends it."""
     from bindings.c.bench.run import FORMS, WORKLOADS, write

@@ -154,6 +154,12 @@ def test_the_sdist_holds_the_sources(sdist_names: set[str]):
         "tests/packaging/test_wheel.py",
         "examples/shop/checkout.yaml",
         "docs/design/flag-format.md",
+        "bindings/README.md",
+        "bindings/case_table.py",
+        "bindings/c/Makefile",
+        "bindings/c/flagcore.h",
+        "bindings/c/flagcore.pc.in",
+        "bindings/c/src/open.c",
     }
     assert not {"src/flagcore/evaluator/_program.c", "src/flagcore/evaluator/_table.c"} & set(sdist_names)
     assert not {name for name in sdist_names if name.endswith((".so", ".pyc", ".o"))}
