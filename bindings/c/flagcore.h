@@ -14,7 +14,7 @@
  * a time. To serve another revision open it in memory of its own, hand out the new pointer, and free the old memory when its
  * contexts are done. A fork shares opened flags with its children, as long as neither writes, without a copy.
  *
- * The kernel's functions (kernel.h) are in the same library, for hosts that want more than this.
+ * The kernel's functions (kernel.h; columns.h for many rows at once) are in the same library, for hosts that want more than this.
  */
 #ifndef FLAGCORE_H
 #define FLAGCORE_H
