@@ -23,6 +23,7 @@ from flagcore.snapshot.objects import Snapshot
 from tests.support import vectors
 from tests.support.c_binding import (
     BINDING,
+    RACES,
     SANITIZED,
     Refusal,
     compile_against,
@@ -65,10 +66,10 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prefix into which the make files have installed; the build lies beside it."""
+    """A prefix into which the make file has installed."""
     folder = tmp_path_factory.mktemp("installed")
-    make("install", f"BUILD={folder / 'build'}", f"PREFIX={folder / 'usr'}", "CFLAGS=-O2")
-    return folder / "usr"
+    make("install", PREFIX=folder)
+    return folder
 
 
 # --- conformance ------------------------------------------------------------------------------------------------------
@@ -104,12 +105,12 @@ def test_conformance_of_the_installed_library(installed: Path, tables: Path, tmp
 
 def test_conformance_under_sanitizers(tables: Path):
     """All cases pass under ASan and UBSan, with every text, list, context and revision in memory of exactly its size."""
-    assert counts(run(driver("conformance", *SANITIZED), "1", tables, *NAMES)) == expected_counts()
+    assert counts(run(driver("conformance", SANITIZED), "1", tables, *NAMES)) == expected_counts()
 
 
 def test_conformance_from_many_threads(tables: Path):
     """Four threads with a context each share one revision: right answers, and no race that ThreadSanitizer sees."""
-    program = driver("conformance", "-O1", "-g", "-fsanitize=thread")
+    program = driver("conformance", RACES)
     assert counts(run(program, "4", tables, *NAMES, fixed=True)) == expected_counts()
 
 
@@ -192,10 +193,9 @@ def columns(line: str) -> list[str]:
     return [*cells, line.strip()]
 
 
-def test_the_example_agrees_with_python(installed: Path):
+def test_the_example_agrees_with_python():
     """bindings/c/example/shop.c prints for each of the shop's flags what the Python engine answers to the same visitor."""
-    build = installed.with_name("build")
-    make("example", f"BUILD={build}", f"PYTHON={sys.executable}", "CFLAGS=-O2")
+    build = make("example", PYTHON=sys.executable)
     printed = run(build / "shop", build / "shop.fcs", "2026-12-09").splitlines()
     engine = Engine()
     engine.load(decode_snapshot((build / "shop.fcs").read_bytes()))
@@ -226,12 +226,11 @@ def test_the_guide_compiles(installed: Path, tmp_path: Path):
     compile_against([COMPILERS[0], "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder}", "-fsyntax-only", source])
 
 
-def test_the_bench_measures_right_answers(installed: Path, tmp_path: Path):
+def test_the_bench_measures_right_answers(tmp_path: Path):
     """The bench runs its workloads in every form; each evaluation's answer is compared, and a wrong one ends it."""
     from bindings.c.bench.run import FORMS, WORKLOADS, write
 
-    build = installed.with_name("build")
-    make(f"{build}/bench", f"BUILD={build}", "CFLAGS=-O2")
+    build = make("BUILD/bench")
     for name in WORKLOADS:
         write(tmp_path, name)
         for form in FORMS:
@@ -433,7 +432,7 @@ def test_mutated_files(tables: Path):
 
     What is opened is evaluated by a callback and in steps, with texts that are not UTF-8 among the values.
     """
-    printed = run(driver("fuzz_snapshot", *SANITIZED, "-DFC_STANDALONE"), tables, "small")
+    printed = run(driver("fuzz_snapshot", SANITIZED, "-DFC_STANDALONE"), tables, "small")
     found = {
         (what, words): int(count) for what, _, count, words in (line.split(" ", 3) for line in printed.splitlines())
     }

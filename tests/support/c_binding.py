@@ -1,8 +1,9 @@
-"""libflagcore, built by its make files and by test drivers, and its functions through ctypes."""
+"""libflagcore, built by its make file, test drivers linked with it, and its functions through ctypes."""
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
@@ -15,10 +16,11 @@ from pathlib import Path
 import msgspec
 
 from flagcore.snapshot.codec import FORMAT, MAGIC
-from tests.support.kernel_library import COMPILERS, ROOT, SOURCES, build
+from tests.support.kernel_library import COMPILERS, ROOT, build
 
 __all__ = [
     "BINDING",
+    "RACES",
     "SANITIZED",
     "Opened",
     "Refusal",
@@ -34,19 +36,26 @@ __all__ = [
 
 BINDING = ROOT / "bindings" / "c"
 DRIVERS = Path(__file__).parents[1] / "bindings"
-INSIDE = sorted((BINDING / "src").glob("*.c"))
 INCLUDES = (f"-I{BINDING}", f"-I{BINDING / 'src'}")
-SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZED = ("-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+RACES = ("-O1", "-g", "-fsanitize=thread")
+RELEASE = ("-O2",)
 
 
-def make(*arguments: str | Path) -> str:
-    """Run bindings/c/Makefile and return what it printed."""
-    done = subprocess.run(
-        ["make", "-C", BINDING, *map(str, arguments)], capture_output=True, text=True, check=False, env=_environment()
-    )
+def make(*goals: str | Path, flags: Sequence[str] = RELEASE, **settings: object) -> Path:
+    """Run bindings/c/Makefile for a build with these compiler flags, which is kept between runs; return its folder."""
+    digest = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:16]
+    folder = ROOT / "build" / "native" / f"c-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    variables = {"BUILD": folder, "CC": COMPILERS[-1], "CFLAGS": " ".join(flags), **settings}
+    command = ["make", "-C", BINDING, *(f"{name}={value}" for name, value in variables.items())]
+    with (folder / "lock").open("w") as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = [str(goal).replace("BUILD", str(folder)) for goal in goals]
+        done = subprocess.run([*command, *wanted], capture_output=True, text=True, check=False, env=_environment())
     assert done.returncode == 0, done.stderr
     assert "warning" not in done.stderr
-    return done.stdout
+    return folder
 
 
 def _environment(**more: str) -> dict[str, str]:
@@ -55,16 +64,12 @@ def _environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in foreign} | more
 
 
-def driver(name: str, *flags: str) -> Path:
-    """Return a driver of tests/bindings with kernel and binding compiled in."""
+def driver(name: str, flags: Sequence[str], *more: str) -> Path:
+    """Return a driver of tests/bindings, linked with the static library that these compiler flags make."""
+    archive = make("BUILD/libflagcore.a", flags=flags) / "libflagcore.a"
     source = DRIVERS / f"{name}.c"
-    headers = [*BINDING.rglob("*.h"), *INSIDE]
-    return build(
-        name,
-        ["-std=gnu11", *flags, *INCLUDES, source, *INSIDE, *SOURCES, "-pthread"],
-        [source, *headers],
-        COMPILERS[-1],
-    )
+    arguments = ["-std=gnu11", *flags, *more, *INCLUDES, source, archive, "-pthread"]
+    return build(name, arguments, [source, archive, *BINDING.rglob("*.h")], COMPILERS[-1])
 
 
 def run(program: Path, *arguments: str | Path, fixed: bool = False) -> str:
@@ -86,9 +91,8 @@ def inside() -> ctypes.CDLL:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """Return the layer of flagcore.h with the kernel."""
-    arguments = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden", *INCLUDES, *INSIDE, *SOURCES]
-    loaded = ctypes.CDLL(str(build("c_binding.so", arguments, [*BINDING.rglob("*.h"), *INSIDE])))
+    """Return the shared library."""
+    loaded = ctypes.CDLL(str(make("all") / "libflagcore.so"))
     loaded.fcs_status_text.restype = ctypes.c_char_p
     loaded.fcs_revision.restype = loaded.fcs_epoch.restype = ctypes.c_uint64
     loaded.fcs_linked.restype = ctypes.c_void_p
