@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from flagcore.compiler.formula import Formulas, LiteralFormula
+from flagcore.compiler.formula import ALWAYS, NEVER, Formulas, LiteralFormula
 from flagcore.compiler.intervals import size
 from flagcore.compiler.plan import Row
 from flagcore.compiler.simplify import Graph
@@ -24,13 +24,18 @@ class Chain:
 
     def build(self, rows: Sequence[Row]) -> int:
         """Return the node that yields the first true row; the last is always true."""
-        after = self._graph.leaf(rows[-1].leaf)
-        for row in reversed(rows[:-1]):
-            after = self._jump(row.formula, self._graph.leaf(row.leaf), after)
+        return self.before(rows[:-1], self._graph.leaf(rows[-1].leaf))
+
+    def before(self, rows: Sequence[Row], after: int) -> int:
+        """Return the node that yields the first true row, ``after`` when none is true."""
+        for row in reversed(rows):
+            after = self.tests(row.formula, self._graph.leaf(row.leaf), after)
         return after
 
-    def _jump(self, formula: int, yes: int, no: int) -> int:
-        """Short-circuit code of one formula; recursion is as deep as the formula."""
+    def tests(self, formula: int, yes: int, no: int) -> int:
+        """Return short-circuit tests of one formula; recursion is as deep as the formula."""
+        if formula in (NEVER, ALWAYS):
+            return yes if formula == ALWAYS else no
         node = self._formulas.node(formula)
         if isinstance(node, LiteralFormula):
             return self._graph.test(node.view, node.classes, yes, no)
@@ -38,9 +43,9 @@ class Chain:
             return self._dispatch(node.parts, view, yes, no)
         for part in sorted(node.parts, key=self._order, reverse=True):
             if node.conjunction:
-                yes = self._jump(part, yes, no)
+                yes = self.tests(part, yes, no)
             else:
-                no = self._jump(part, yes, no)
+                no = self.tests(part, yes, no)
         return yes if node.conjunction else no
 
     def _telling_view(self, parts: Sequence[int]) -> int | None:
@@ -66,7 +71,7 @@ class Chain:
                 children.pop()
             else:
                 cuts.append(start)
-            children.append(self._jump(self._formulas.restrict(part, view, start, end), yes, no))
+            children.append(self.tests(self._formulas.restrict(part, view, start, end), yes, no))
             if end < high:
                 cuts.append(end)
                 children.append(no)

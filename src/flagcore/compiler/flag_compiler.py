@@ -9,10 +9,11 @@ import msgspec
 from flagcore.bucketing import variant_identity
 from flagcore.compiler.debug import describe_flag
 from flagcore.compiler.emit import Header, emit_program
-from flagcore.compiler.graph import build_graph, source_weight
+from flagcore.compiler.graph import build_graph
 from flagcore.compiler.options import Options
 from flagcore.compiler.plan import Plan, plan_flag
 from flagcore.compiler.refusal import Refusal
+from flagcore.compiler.rows import source_weight
 from flagcore.compiler.select import linked_sets, select
 from flagcore.compiler.value_objects import ValueObjects
 from flagcore.model.flagset import Flag, Segment

@@ -7,7 +7,7 @@ nothing), its *weight* (runs of its literals, which is the size of the source) a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from flagcore.compiler.intervals import Classes, clip, complement, intersect, union
@@ -41,6 +41,9 @@ class Formulas:
 
     def __init__(self, views: list[View]) -> None:
         self._domains = [view.domain for view in views]
+        self._dear = [view.dear for view in views]
+        self._cheap_projections: dict[int, Sequence[tuple[int, Classes]]] = {}
+        self._factors: dict[tuple[int, int], tuple[Classes, int] | None] = {}
         nothing: Projection = {}
         self._nodes: list[Node] = [Junction(False, ()), Junction(True, ())]
         self._literals: dict[tuple[int, Classes], int] = {}
@@ -79,6 +82,31 @@ class Formulas:
             return node.parts
         return (formula,)
 
+    def requirements(self, formula: int) -> tuple[int, ...]:
+        """The parts all of which the formula needs: those of a conjunction, else the formula itself."""
+        node = self._nodes[formula]
+        if formula > ALWAYS and isinstance(node, Junction) and node.conjunction:
+            return node.parts
+        return (formula,)
+
+    def cheap_projection(self, formula: int) -> Sequence[tuple[int, Classes]]:
+        """The projection on views that are not dear."""
+        known = self._cheap_projections.get(formula)
+        if known is None:
+            items = self._projections[formula].items()
+            known = self._cheap_projections[formula] = [item for item in items if not self._dear[item[0]]]
+        return known
+
+    def factor(self, formula: int, view: int) -> tuple[Classes, int] | None:
+        """Return (classes, rest) of "the class of ``view`` lies in ``classes``, and rest", a rest without the view.
+
+        None when the formula meets the view anywhere else than in one literal at its top.
+        """
+        key = (formula, view)
+        if key not in self._factors:
+            self._factors[key] = self._find_factor(formula, view)
+        return self._factors[key]
+
     def domain(self, view: int) -> Classes:
         """All classes of the view."""
         return self._domains[view]
@@ -113,10 +141,16 @@ class Formulas:
         """Return the formula under the assumption that the class of ``view`` lies in ``[low, high)``."""
         if view not in self._views[formula]:
             return formula
+        factors = self.factor(formula, view)
+        if factors is not None:
+            classes, rest = factors
+            part = clip(classes, low, high)
+            if not part or part == (low, high):
+                return rest if part else NEVER
+            literal = self.literal(view, part)
+            return literal if rest == ALWAYS else self._junction(True, (literal, rest))
         node = self._nodes[formula]
-        if isinstance(node, LiteralFormula):
-            part = clip(node.classes, low, high)
-            return ALWAYS if part == (low, high) else self.literal(view, part)
+        assert isinstance(node, Junction), "a literal is its own factor"
         return self._junction(node.conjunction, [self.restrict(part, view, low, high) for part in node.parts])
 
     def collect_cuts(self, formula: int, view: int, cuts: set[int]) -> None:
@@ -131,6 +165,19 @@ class Formulas:
                 self.collect_cuts(part, view, cuts)
 
     # -- how
+
+    def _find_factor(self, formula: int, view: int) -> tuple[Classes, int] | None:
+        node = self._nodes[formula]
+        if isinstance(node, LiteralFormula):
+            return node.classes, ALWAYS
+        if not node.conjunction:
+            return None
+        asking = [part for part in node.parts if view in self._views[part]]
+        literal = self._nodes[asking[0]]
+        if len(asking) > 1 or not isinstance(literal, LiteralFormula):
+            return None
+        rest = tuple(part for part in node.parts if part != asking[0])
+        return literal.classes, self._make_junction(True, rest)
 
     def _junction(self, conjunction: bool, parts: Iterable[int]) -> int:
         decided, neutral = (NEVER, ALWAYS) if conjunction else (ALWAYS, NEVER)

@@ -1,28 +1,34 @@
-"""Ordered rows to a decision graph: switches while a strict credit pays, an ordered chain of tests for the rest.
+"""Ordered rows to a decision graph under a strict credit (docs/design/compiler.md section 3).
 
-docs/design/compiler.md section 3. ``build`` gets a list of rows in order, the last of which is always true, and the credit
-that it may spend on copying rows into the children of switches. Every choice only steers; each node's answer is the
-first true row of its list under every vector of classes that leads to it.
+``build`` gets a list of rows in order, the last of which is always true, and the credit that it may spend on copying rows
+into the children of switches. Every choice only steers; each node's answer is the first true row of its list under every
+vector of classes that leads to it. Where no switch pays, rows are partitioned (FORK) or met by masks (BLOCK).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from flagcore.compiler.blocks import Blocks
 from flagcore.compiler.chain import Chain
-from flagcore.compiler.formula import ALWAYS, NEVER, Formulas
-from flagcore.compiler.intervals import Classes, runs
+from flagcore.compiler.contained import ByConstant, by_constant
+from flagcore.compiler.formula import ALWAYS
+from flagcore.compiler.nodes import Keyed, ListMulti, TextMulti
 from flagcore.compiler.options import Options
-from flagcore.compiler.plan import Plan, Row
+from flagcore.compiler.partition import Group, partition
+from flagcore.compiler.plan import Plan
+from flagcore.compiler.rows import Rows, normalise, source_weight
 from flagcore.compiler.simplify import Graph
+from flagcore.compiler.survey import Survey, survey_rows
+from flagcore.compiler.sweep import Sweep, sweep_rows
 
-__all__ = ["Built", "build_graph", "normalise", "source_weight"]
+__all__ = ["Built", "build_graph"]
 
-Rows = tuple[Row, ...]
-
-_WORK_PER_ENTRY = 16  # literals looked at for one that is kept; more is given up as too slow to build
+_CHAINED = 16  # up to so many rows a chain of tests is weighed against a block
+_TELLING = 0.7  # a switch of many rows must leave at most this part of them per child
+_TRIALS = 3  # blocks in a row that do not pay end the peeling
+_MOST_PEELED = 40
 
 
 class Built(NamedTuple):
@@ -30,16 +36,6 @@ class Built(NamedTuple):
 
     graph: Graph
     root: int
-
-
-class Sweep(NamedTuple):
-    """What a switch on one view would make of a list of rows."""
-
-    cuts: tuple[int, ...]
-    children: tuple[Rows, ...]
-    weights: tuple[int, ...]  # of each child's rows
-    total: int  # entries spent: intervals and the weight of every copied row
-    rows_per_child: float
 
 
 def build_graph(plan: Plan, options: Options) -> Built:
@@ -50,36 +46,14 @@ def build_graph(plan: Plan, options: Options) -> Built:
     return Built(builder.graph, root)
 
 
-def normalise(formulas: Formulas, rows: Iterable[Row]) -> Rows:
-    """Drop rows that never hold or repeat an earlier formula; end with the first that always holds.
-
-    A row that is a disjunction becomes one row for each part: each looks at fewer views, and a long list of alternatives
-    is met part by part where it matters.
-    """
-    kept: list[Row] = []
-    seen = {NEVER}
-    for row in rows:
-        for formula in formulas.alternatives(row.formula):
-            if formula not in seen:
-                kept.append(Row(formula, row.leaf))
-                seen.add(formula)
-        if row.formula == ALWAYS:
-            break
-    return tuple(kept)
-
-
-def source_weight(formulas: Formulas, rows: Iterable[Row]) -> int:
-    """W: what the rows weigh, each one more than its literals."""
-    return sum(formulas.weight(row.formula) + 1 for row in rows)
-
-
 class _Builder:
     def __init__(self, plan: Plan, options: Options) -> None:
-        self.graph = Graph(plan.views)
+        self.graph = Graph(plan.views, plan.rows[-1].leaf)
         self._formulas = plan.formulas
         self._views = plan.views
-        self._small = options.small
+        self._options = options
         self._chain = Chain(self.graph, plan.formulas, plan.views)
+        self._blocks = Blocks(self.graph, plan.formulas, plan.views, self._chain, options.block_rows)
         self._built: dict[Rows, int] = {}
 
     def build(self, rows: Rows, credit: int, depth: int) -> int:
@@ -92,21 +66,26 @@ class _Builder:
         return known
 
     def _build(self, rows: Rows, credit: int, depth: int) -> int:
-        if len(rows) == 2 or depth == 0 or not self._is_contended(rows):
+        if len(rows) == 2:
             return self._chain.build(rows)
-        found = self._best_switch(rows, credit)
-        if found is None:
+        if depth > 1 and len(rows) > self._options.multi_constants:
+            split = by_constant(self._formulas, self._views, rows, self._options.multi_constants)
+            if split is not None and (found := self._multi(rows, split, credit, depth - 2)) is not None:
+                return found
+        if not self._is_contended(rows):
             return self._chain.build(rows)
-        view, sweep = found
-        left, shares = credit - sweep.total, sum(sweep.weights) or 1
-        children = [
-            self.build(child, left * weight // shares, depth - 1)
-            for child, weight in zip(sweep.children, sweep.weights, strict=True)
-        ]
-        switch = self.graph.branch(view, sweep.cuts, children)
-        if len(rows) > self._small:
-            return switch
-        return min(self._chain.build(rows), switch, key=self.graph.cost)
+        if depth <= 0:
+            return self._blocks.build(rows)
+        survey = survey_rows(self._formulas, rows[:-1])
+        sweep = self._best_sweep(rows, survey, credit)
+        if self._is_small(rows):
+            return self._cheapest(rows, sweep, credit, depth)
+        if sweep is not None:
+            return self._switch(sweep, credit - sweep.total, depth)
+        return self._partitioned(rows, survey, credit, depth)
+
+    def _is_small(self, rows: Rows) -> bool:
+        return len(rows) - 1 <= self._options.small
 
     def _is_contended(self, rows: Rows) -> bool:
         """Some cheap view is asked by two rows; else no switch can answer for more than one."""
@@ -118,175 +97,159 @@ class _Builder:
             asked |= views
         return False
 
-    # -- choosing a switch
+    def _cheapest(self, rows: Rows, sweep: Sweep | None, credit: int, depth: int) -> int:
+        """Few rows: the cheapest of a switch, a block and a chain."""
+        found = [] if sweep is None else [self._switch(sweep, credit - sweep.total, depth)]
+        if len(rows) > self._options.least_block:
+            found.append(self._blocks.build(rows))
+        if len(rows) <= _CHAINED or not found:
+            found.append(self._chain.build(rows))
+        return min(found, key=self.graph.cost)
 
-    def _best_switch(self, rows: Rows, credit: int) -> tuple[int, Sweep] | None:
-        """Return the view that leaves the fewest rows per child for its price, None when no switch pays."""
-        gains = self._gains(rows)
-        weight = source_weight(self._formulas, rows)
-        limit = credit if len(rows) <= self._small else min(credit, 2 * weight)
-        best: tuple[int, Sweep] | None = None
-        for view in self._candidates(rows, gains):
-            sweep = self._sweep(rows, view, limit)
-            if sweep and (
-                best is None or (sweep.rows_per_child, sweep.total) < (best[1].rows_per_child, best[1].total)
-            ):
-                best = (view, sweep)
-        if best is None or not self._pays(len(rows) - 1, best[1].rows_per_child):
-            return None
-        return best
+    # -- replicate: a switch
+
+    def _switch(self, sweep: Sweep, left: int, depth: int) -> int:
+        """Return the switch of a sweep; what is left of the credit is shared among its children by weight."""
+        shares = sum(sweep.weights) or 1
+        children = [
+            self.build(child, max(left, 0) * weight // shares, depth - 1)
+            for child, weight in zip(sweep.children, sweep.weights, strict=True)
+        ]
+        return self.graph.branch(sweep.view, sweep.cuts, children)
+
+    def _best_sweep(self, rows: Rows, survey: Survey, credit: int) -> Sweep | None:
+        """Return the switch that leaves the fewest rows per child for its price, None when none pays."""
+        limit = credit if self._is_small(rows) else min(credit, 2 * survey.weight)
+        guesses = [_guess(survey, view, limit) for view in self._candidates(rows, survey)]
+        for guess in sorted(guess for guess in guesses if guess is not None):
+            sweep = sweep_rows(self._formulas, rows, guess.view, limit, guess.stride)
+            if sweep is not None and self._pays(len(rows) - 1, sweep.rows_per_child):
+                return sweep
+        return None
 
     def _pays(self, count: int, per_child: float) -> bool:
-        return per_child <= 0.7 * count or count <= 4 or (count <= self._small and per_child <= count - 0.5)
+        return per_child <= _TELLING * count or count <= 4 or (count <= self._options.small and per_child <= count - 0.5)
 
-    def _gains(self, rows: Rows) -> dict[int, float]:
-        """Return for each cheap view the sum over rows of the share of its local classes that they exclude."""
-        edges: dict[int, set[int]] = {}
-        for row in rows:
-            for view, classes in self._formulas.projection(row.formula).items():
-                if not self._views[view].dear:
-                    edges.setdefault(view, set()).update(classes)
-        cuts = {view: sorted(found) for view, found in edges.items()}
-        gains = dict.fromkeys(cuts, 0.0)
-        for row in rows:
-            for view, classes in self._formulas.projection(row.formula).items():
-                if view in cuts:
-                    gains[view] += 1 - _share(classes, cuts[view])
-        return gains
-
-    def _candidates(self, rows: Rows, gains: dict[int, float]) -> list[int]:
+    def _candidates(self, rows: Rows, survey: Survey) -> list[int]:
         """The best views by gain, and those that the first row needs anyway."""
-        small = len(rows) <= self._small
-        ranked = sorted(gains, key=lambda view: (-gains[view], view))
+        small = self._is_small(rows)
+        ranked = survey.ranked()
         chosen = ranked[: 4 if small else 2]
-        for view in sorted(self._formulas.projection(rows[0].formula)):
-            if view in gains and view not in chosen and (small or gains[view] > gains[ranked[0]] / 2):
+        for view in sorted(survey.shares[0]):
+            if view not in chosen and (small or survey.views[view].gain > survey.views[ranked[0]].gain / 2):
                 chosen.append(view)
         return chosen
 
-    # -- what a switch would cost
+    # -- partition: forks, blocks in front of them
 
-    def _sweep(self, rows: Rows, view: int, limit: int) -> Sweep | None:
-        """Cut at every stride-th edge of the view's sets, the stride doubled until the total fits ``limit``."""
-        wild, bound, edges = self._split(rows, view)
-        stride = 1
-        while True:
-            cuts = edges if stride == 1 else edges[stride // 2 :: stride]
-            if not cuts:
-                return None
-            if self._estimate(rows, wild, bound, cuts) <= limit or (stride == 1 and self._decides(rows, view, bound)):
-                sweep = _Sweeper(self._formulas, rows, view, cuts).run(wild, bound, limit)
-                if sweep is not None:
-                    return sweep
-            stride *= 2
+    def _partitioned(self, rows: Rows, survey: Survey, credit: int, depth: int) -> int:
+        """Many rows that no switch tells apart: groups, and blocks in front while they are likely to answer."""
+        forked = self._fork(rows, survey, credit, depth)
+        if forked is None:
+            return self._blocks.build(rows)
+        peeled = self._count_peeled(rows, self.graph.cost(forked))
+        if not peeled:
+            return forked
+        tail = rows[peeled:]
+        after = self._fork(tail, survey_rows(self._formulas, tail[:-1]), credit, depth)
+        if after is None:
+            return self._blocks.build(rows)
+        size = self._options.block_rows
+        for start in reversed(range(0, peeled, size)):
+            after = self._blocks.block(rows[start : start + size], after)
+        return after
 
-    def _split(self, rows: Rows, view: int) -> tuple[list[int], list[tuple[int, Classes]], list[int]]:
-        """Return rows that do not look at the view, (row, projection) of those that do, and the sorted edges."""
-        wild: list[int] = []
-        bound: list[tuple[int, Classes]] = []
-        edges: set[int] = set()
-        domain = self._formulas.domain(view)
-        for index, row in enumerate(rows):
-            if view in self._formulas.views_of(row.formula):
-                self._formulas.collect_cuts(row.formula, view, edges)
-                bound.append((index, self._formulas.projection(row.formula).get(view, domain)))
-            else:
-                wild.append(index)
-        return wild, bound, sorted(edge for edge in edges if domain[0] < edge < domain[1])
-
-    def _decides(self, rows: Rows, view: int, bound: Sequence[tuple[int, Classes]]) -> bool:
-        """Some row is settled by this view alone: it may end children early, so the estimate says too much."""
-        return any(len(self._formulas.views_of(rows[index].formula)) == 1 for index, _ in bound)
-
-    def _estimate(
-        self, rows: Rows, wild: Sequence[int], bound: Sequence[tuple[int, Classes]], cuts: Sequence[int]
-    ) -> int:
-        """Return the entries that a switch with these cuts would spend if no row ended a child early."""
-        intervals = len(cuts) + 1
-        total = intervals + intervals * sum(self._formulas.weight(rows[index].formula) + 1 for index in wild)
-        for index, classes in bound:
-            weight = self._formulas.weight(rows[index].formula)
-            for low, high in runs(classes):
-                total += weight * (bisect_left(cuts, high) - bisect_right(cuts, low) + 1)
-        return total
-
-
-class _Sweeper:
-    """Goes through the intervals of one switch in order, keeping the rows that each can still match."""
-
-    def __init__(self, formulas: Formulas, rows: Rows, view: int, cuts: Sequence[int]) -> None:
-        self._formulas = formulas
-        self._rows = rows
-        self._view = view
-        self._cuts = cuts
-        self._work = self._most_work = 0
-
-    def run(self, wild: Sequence[int], bound: Sequence[tuple[int, Classes]], limit: int) -> Sweep | None:
-        """Return the switch, None as soon as its total exceeds ``limit``."""
-        total = len(self._cuts) + 1
-        self._most_work = _WORK_PER_ENTRY * limit
-        active = sorted(wild)
-        enters, leaves = self._events(bound)
-        children: list[Rows] = []
-        weights: list[int] = []
-        for interval in range(len(self._cuts) + 1):
-            for index in leaves.get(interval, ()):
-                del active[bisect_left(active, index)]
-            for index in enters.get(interval, ()):
-                insort(active, index)
-            child = self._child(interval, active, limit - total)
-            if child is None:
-                return None
-            weight = source_weight(self._formulas, child)
-            total += weight
-            children.append(child)
-            weights.append(weight)
-        mean = sum(len(child) - 1 for child in children) / len(children)
-        return Sweep(tuple(self._cuts), tuple(children), tuple(weights), total, mean)
-
-    def _events(self, bound: Sequence[tuple[int, Classes]]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        """Return interval -> rows that enter, and that leave, there; runs of one row that share an interval are joined."""
-        enters: dict[int, list[int]] = {}
-        leaves: dict[int, list[int]] = {}
-        for index, classes in bound:
-            last = -1
-            for low, high in runs(classes):
-                first, end = bisect_right(self._cuts, low), bisect_left(self._cuts, high) + 1
-                if first <= last:
-                    leaves[last].pop()  # the row's own latest entry
-                else:
-                    enters.setdefault(first, []).append(index)
-                leaves.setdefault(end, []).append(index)
-                last = end
-        return enters, leaves
-
-    def _child(self, interval: int, active: Sequence[int], limit: int) -> Rows | None:
-        """Return the rows of one interval, restricted to it; None when they weigh more than ``limit``."""
-        low, high = self._bounds(interval)
-        kept: list[Row] = []
-        spent = 0
-        for index in active:
-            row = self._rows[index]
-            formula = self._formulas.restrict(row.formula, self._view, low, high)
-            self._work += self._formulas.weight(row.formula)
-            if formula == NEVER:
-                continue
-            kept.append(Row(formula, row.leaf))
-            spent += self._formulas.weight(formula) + 1
-            if spent > limit or self._work > self._most_work:
-                return None
-            if formula == ALWAYS:
+    def _count_peeled(self, rows: Rows, cost: float) -> int:
+        """Return how many rows in front go into blocks: while a block is likelier to save the rest than it costs."""
+        size = self._options.block_rows
+        end = self.graph.leaf(rows[-1].leaf)
+        peeled = losses = 0
+        for start in range(0, min(len(rows) - 1 - size, _MOST_PEELED * size), size):
+            block = self.graph.estimate(self._blocks.block(rows[start : start + size], end))
+            if block.hit * cost >= 1 + block.cost:
+                peeled, losses = start + size, 0
+            elif losses == _TRIALS - 1:
                 break
-        return normalise(self._formulas, kept)
+            else:
+                losses += 1
+        return peeled
 
-    def _bounds(self, interval: int) -> tuple[int, int]:
-        start, end = self._formulas.domain(self._view)
-        low = self._cuts[interval - 1] if interval else start
-        high = self._cuts[interval] if interval < len(self._cuts) else end
-        return low, high
+    def _fork(self, rows: Rows, survey: Survey, credit: int, depth: int) -> int | None:
+        """Return a fork over groups, each told apart by one switch; None when they hold less than half of the rows."""
+        count = len(rows) - 1
+        branches: list[tuple[int, int]] = []
+        placed: set[int] = set()
+        for group in partition(survey.shares):
+            if len(group.rows) >= min(self._options.group_rows, count / 2):
+                branch = self._group(rows, group, survey.weight, credit, depth)
+                if branch is not None:
+                    branches.append(branch)
+                    placed.update(group.rows)
+        if len(placed) < count / 2:
+            return None
+        rest = self._sublist(rows, (row for row in range(count) if row not in placed))
+        if len(rest) > 1:
+            share = credit * source_weight(self._formulas, rest) // survey.weight
+            branches.append((rest[0].leaf, self.build(rest, share, depth - 1)))
+        return self.graph.fork(branches)
+
+    def _group(self, rows: Rows, group: Group, total: int, credit: int, depth: int) -> tuple[int, int] | None:
+        """Return (first leaf, switch) of a group, None when its view does not tell its rows apart within the credit."""
+        part = self._sublist(rows, group.rows)
+        weight = source_weight(self._formulas, part)
+        limit = min(credit * weight // total, 4 * weight)
+        sweep = sweep_rows(self._formulas, part, group.view, limit)
+        if sweep is None or sweep.rows_per_child > _TELLING * len(group.rows):
+            return None
+        return part[0].leaf, self._switch(sweep, limit - sweep.total, depth)
+
+    def _sublist(self, rows: Rows, numbers: Iterable[int]) -> Rows:
+        return (*(rows[number] for number in numbers), rows[-1])
+
+    # -- children by contained constants
+
+    def _multi(self, rows: Rows, split: ByConstant, credit: int, depth: int) -> int | None:
+        """Return the nodes of a split: elements of a list, then matches of a text, then the rest."""
+        weight = source_weight(self._formulas, rows)
+        lists = [*split.texts.values(), *split.matches.values()]
+        spent = sum(source_weight(self._formulas, child) for child in lists)
+        if spent > weight + credit:
+            return None
+        left = min(credit, credit + weight - spent)
+
+        def keyed(child: Rows) -> Keyed:
+            share = left * source_weight(self._formulas, child) // (weight + spent)
+            return Keyed(child[0].leaf, self.build(child, share, depth))
+
+        after = keyed(split.rest)
+        texts = {number: keyed(child) for number, child in split.matches.items()}
+        if texts:
+            first = min(after.first, *(key.first for key in texts.values()))
+            multi = self.graph.multi(TextMulti(tuple(sorted(texts.items())), after))
+            is_text = self.graph.branch(min(texts), (2,), (after.child, multi))
+            after = Keyed(first, is_text)
+        elements = sorted((text, keyed(child)) for text, child in split.texts.items())
+        return self.graph.multi(ListMulti(split.path, tuple(elements), after))
 
 
-def _share(classes: Classes, cuts: Sequence[int]) -> float:
-    """Return the share of the local classes between ``cuts`` that the set holds."""
-    held = sum(bisect_left(cuts, high) - bisect_left(cuts, low) for low, high in runs(classes))
-    return held / (len(cuts) + 1)
+class _Guess(NamedTuple):
+    """What a sweep is expected to come to; the best is the smallest."""
+
+    rows_per_child: float
+    total: float
+    stride: int
+    view: int
+
+
+def _guess(survey: Survey, view: int, limit: int) -> _Guess | None:
+    """Find the stride at which the switch is expected to fit the limit, None when there is none."""
+    found = survey.views[view]
+    per_child = survey.weight - found.saved + 1
+    stride, total = 1, found.intervals * per_child
+    while total > limit:
+        stride *= 2
+        if stride >= found.intervals:
+            return None
+        total = found.intervals / stride * per_child + found.bound_weight
+    rows = len(survey.shares) - found.gain
+    return _Guess(rows if stride == 1 else rows + found.bound_rows * stride / found.intervals, total, stride, view)

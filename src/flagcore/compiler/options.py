@@ -11,8 +11,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Budgets (docs/design/compiler.md sections 3 and 5)."""
 
     credit_factor: int = 4  # K: replicated rows may weigh K times the source
-    small: int = 64  # up to so many rows, a switch is weighed against the plain chain
-    max_depth: int = 64  # switches above one another; deeper rows are chained
+    small: int = 64  # up to so many rows, a switch is weighed against a block and the plain chain; more may be forked
+    max_depth: int = 64  # switches and forks above one another; deeper rows are met in blocks
+    least_block: int = 5  # fewer rows are never met in a block
+    block_rows: int = 64  # of one block, 1..64
+    group_rows: int = 8  # fewer rows are no group of a fork
+    multi_constants: int = 8  # fewer contained constants are tested one by one
     literal_runs: int = 200_000  # of all conditions, segments in place
     condition_nodes: int = 1_000_000  # of all conditions of a flag, segments in place
     nesting: int = 128  # of a condition, segments in place

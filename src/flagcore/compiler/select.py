@@ -17,9 +17,10 @@ from flagcore.compiler.automata import Automata, Automaton, build_automata_of
 from flagcore.compiler.graph import Built
 from flagcore.compiler.intervals import Classes
 from flagcore.compiler.layout import LEAF_BIT, NodeFlag, Op
+from flagcore.compiler.nodes import Branch
 from flagcore.compiler.options import Options
 from flagcore.compiler.plan import Prerequisite
-from flagcore.compiler.simplify import Branch, Graph
+from flagcore.compiler.simplify import Graph
 from flagcore.compiler.value_sets import build_value_set
 from flagcore.compiler.views import (
     AddressCut,

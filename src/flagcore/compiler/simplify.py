@@ -1,4 +1,4 @@
-"""The decision graph: hash-consed leaves and branches, made smaller as they are made.
+"""The decision graph: hash-consed nodes, made smaller as they are made.
 
 A branch looks at one view and goes to the child of the interval in which the class lies; two intervals with one cut are
 a plain test. Children exist before their parents, so numbers rise from the leaves to the root and nothing recurses.
@@ -8,50 +8,57 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
+from flagcore.compiler import estimate
+from flagcore.compiler.estimate import NOTHING, Estimate
 from flagcore.compiler.intervals import Classes
+from flagcore.compiler.nodes import (
+    NO_ROW,
+    Block,
+    Branch,
+    Column,
+    Fork,
+    Keyed,
+    ListMulti,
+    Node,
+    TextMulti,
+    children_of,
+)
 from flagcore.compiler.views import View
 
-__all__ = ["Branch", "Graph"]
+__all__ = ["Graph"]
 
 _ABSORBED_CUTS = 8  # a child that asks the same view again is merged into its parent up to this many cuts
-_LEAST_SHARE, _MOST_SHARE = 0.02, 0.5  # bounds of the estimated chance that a test holds
-_SWITCH_EXTRA = 1.5  # what a table costs above one direct comparison
-
-
-class Branch(NamedTuple):
-    """Child i for classes in ``[cuts[i-1], cuts[i])``; neighbours differ, so there are one more children than cuts."""
-
-    view: int
-    cuts: tuple[int, ...]
-    children: tuple[int, ...]
 
 
 class Graph:
-    """Nodes by number; a node is a Branch, or the index of a leaf."""
+    """Nodes by number; ``default`` is the leaf of evaluations that no row decides, the largest."""
 
-    def __init__(self, views: Sequence[View]) -> None:
+    def __init__(self, views: Sequence[View], default: int | None = None) -> None:
         self._views = views
-        self._nodes: list[Branch | int] = []
-        self._branches: dict[Branch, int] = {}
-        self._leaves: dict[int, int] = {}
-        self._costs: list[float] = []
+        self._default = default
+        self._nodes: list[Node] = []
+        self._numbers: dict[Node, int] = {}
+        self._estimates: list[Estimate] = []
 
-    def node(self, number: int) -> Branch | int:
-        """The branch or leaf index behind a node number."""
+    def node(self, number: int) -> Node:
+        """The node of that number."""
         return self._nodes[number]
+
+    def estimate(self, number: int) -> Estimate:
+        """What the walk from this node on is expected to be like."""
+        return self._estimates[number]
 
     def cost(self, number: int) -> float:
         """Expected cost from this node on if all classes were alike: it steers the build, never an answer."""
-        return self._costs[number]
+        return self._estimates[number].cost
 
     def leaf(self, leaf: int) -> int:
-        """Return the node of a leaf."""
-        number = self._leaves.get(leaf)
-        if number is None:
-            number = self._leaves[leaf] = self._add(leaf, 0.0)
-        return number
+        """Return the node of a leaf, or of NO_ROW."""
+        known = self._numbers.get(leaf)
+        if known is not None:
+            return known
+        return self._add(leaf, NOTHING if leaf in (NO_ROW, self._default) else Estimate(0.0, 1.0, leaf))
 
     def test(self, view: int, classes: Classes, yes: int, no: int) -> int:
         """Return the node that goes to ``yes`` when the class lies in ``classes``, else to ``no``."""
@@ -74,21 +81,42 @@ class Graph:
         if len(pieces) == 1:
             return pieces[0][1]
         branch = Branch(view, tuple(start for start, _ in pieces[1:]), tuple(child for _, child in pieces))
-        number = self._branches.get(branch)
-        if number is None:
-            number = self._branches[branch] = self._add(branch, self._estimate(branch))
-        return number
+        known = self._numbers.get(branch)
+        if known is not None:
+            return known
+        return self._add(branch, estimate.of_branch(branch, self._views[view], self._of(branch.children)))
+
+    def fork(self, branches: Iterable[tuple[int, int]]) -> int:
+        """Return the node that yields the smallest leaf of all ``(first leaf, child)``."""
+        keyed = tuple(Keyed(*branch) for branch in sorted(branches))
+        if len(keyed) == 1:
+            return keyed[0].child
+        fork = Fork(keyed)
+        return self._known(fork) or self._add(fork, estimate.of_fork(keyed, self._of(children_of(fork))))
+
+    def block(
+        self, columns: Sequence[Column], rows: Sequence[int], after: int, shares: Sequence[Sequence[float]]
+    ) -> int:
+        """Return the block; ``shares`` as estimate.of_block takes them."""
+        block = Block(tuple(columns), tuple(rows), after)
+        found = self._known(block)
+        return found or self._add(block, estimate.of_block(shares, self._of(rows), self._estimates[after]))
+
+    def multi(self, multi: ListMulti | TextMulti) -> int:
+        """Return the node; with nothing keyed it is what comes after."""
+        *children, after = self._of(children_of(multi))
+        if not children:
+            return multi.after.child
+        return self._known(multi) or self._add(multi, estimate.of_multi(children, after))
 
     def reachable(self, roots: Iterable[int]) -> list[int]:
         """Return the node numbers that can be reached from ``roots``, children before parents."""
         seen = set(roots)
         todo = list(seen)
         while todo:
-            node = self._nodes[todo.pop()]
-            if isinstance(node, Branch):
-                fresh = set(node.children) - seen
-                seen |= fresh
-                todo += fresh
+            fresh = set(children_of(self._nodes[todo.pop()])) - seen
+            seen |= fresh
+            todo += fresh
         return sorted(seen)
 
     def _within(self, view: int, low: int, high: int, child: int) -> list[tuple[int, int]]:
@@ -103,18 +131,15 @@ class Graph:
             if start < high and end > low
         ]
 
-    def _estimate(self, branch: Branch) -> float:
-        view = self._views[branch.view]
-        costs = [self._costs[child] for child in branch.children]
-        distinct = set(branch.children)
-        if len(distinct) > 2:
-            return view.cost + _SWITCH_EXTRA + sum(costs) / len(costs)
-        edges = (0, *branch.cuts, view.classes)
-        inner = sum(high - low for low, high in list(pairwise(edges))[1::2])
-        share = min(_MOST_SHARE, max(_LEAST_SHARE, inner / view.classes))
-        return view.cost + share * costs[1] + (1 - share) * costs[0]
+    def _of(self, numbers: Sequence[int]) -> list[Estimate]:
+        return [self._estimates[number] for number in numbers]
 
-    def _add(self, node: Branch | int, cost: float) -> int:
+    def _known(self, node: Node) -> int | None:
+        """A node that has children is never number 0."""
+        return self._numbers.get(node)
+
+    def _add(self, node: Node, expected: Estimate) -> int:
+        number = self._numbers[node] = len(self._nodes)
         self._nodes.append(node)
-        self._costs.append(cost)
-        return len(self._nodes) - 1
+        self._estimates.append(expected)
+        return number
