@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from flagcore.compiler.formula import ALWAYS, Formulas, LiteralFormula
@@ -13,7 +13,7 @@ from flagcore.model.tree import Path
 
 __all__ = ["ByConstant", "by_constant"]
 
-Key = TypeVar("Key", bytes, int)
+Key = TypeVar("Key")
 _MOST_CONSTANTS = 4  # of one row: it is copied to the child of each
 
 
@@ -61,8 +61,11 @@ def by_constant(formulas: Formulas, views: Sequence[View], rows: Rows, least: in
     return ByConstant(path, _children(formulas, texts, end), _children(formulas, matches, end), (*rest, end))
 
 
-def _children(formulas: Formulas, found: dict[Key, list[Row]], end: Row) -> dict[Key, Rows]:
-    return {key: normalise(formulas, (*rows, end)) for key, rows in found.items()}
+def _children(formulas: Formulas, found: Mapping[Key, Sequence[Row]], end: Row) -> dict[Key, Rows]:
+    children: dict[Key, Rows] = {}
+    for key, rows in found.items():
+        children[key] = normalise(formulas, (*rows, end))
+    return children
 
 
 def _needs(formulas: Formulas, views: Sequence[View], row: Row) -> Iterator[_Need]:

@@ -13,9 +13,10 @@ from flagcore.compiler.chain import Chain
 from flagcore.compiler.emit import Header, emit_program, final_exit
 from flagcore.compiler.formula import ALWAYS, NEVER, Formulas
 from flagcore.compiler.lower import Collector, Lowering, Mode
+from flagcore.compiler.operations import Selection
 from flagcore.compiler.options import Options
 from flagcore.compiler.plan import Leaf, LeafReason, Row, gate_steps
-from flagcore.compiler.select import Selection, Selector, linked_sets
+from flagcore.compiler.select import Selector, linked_sets
 from flagcore.compiler.simplify import Graph
 from flagcore.compiler.value_objects import INLINE_VALUES, ValueObjects
 from flagcore.compiler.views import NOW

@@ -6,13 +6,16 @@ Operations come children first and are numbered backwards, so that every exit po
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from struct import pack
 from typing import NamedTuple
 
 from flagcore.bucketing import seed, variant_identity
-from flagcore.compiler.encode import encode_json, encode_ranges, encode_version, encode_view, word_bits
+from flagcore.compiler.bounds import walk_bounds
+from flagcore.compiler.encode import encode_column, encode_json, encode_ranges, encode_version, encode_view, word_bits
 from flagcore.compiler.layout import (
+    BLOCK,
+    BRANCH,
     CONTESTANT,
     FORMAT,
     HASH_XXH64,
@@ -22,6 +25,7 @@ from flagcore.compiler.layout import (
     LEAF_BIT,
     LINK,
     MAGIC,
+    MULTI,
     NO_MEMO,
     NODE,
     NONE,
@@ -36,29 +40,37 @@ from flagcore.compiler.layout import (
     LinkKind,
     NodeFlag,
     Op,
+    ProgramFlag,
     SlotKind,
     SplitFlag,
     ValueType,
     ViewKind,
 )
 from flagcore.compiler.memos import MemoKey, MemoTable, memo_words
-from flagcore.compiler.plan import Leaf, Race
-from flagcore.compiler.pool import Pool, align8
-from flagcore.compiler.refusal import Refusal
-from flagcore.compiler.select import (
+from flagcore.compiler.operations import (
     ClassTest,
+    Forked,
     Gate,
     InlineSet,
     LinkedSet,
+    Masked,
     Match,
+    MultiElements,
+    MultiMatches,
     Operation,
     Ranges,
     Required,
     Selection,
+    Several,
     Switch,
     Text,
     VersionConstant,
+    Visit,
+    is_node,
 )
+from flagcore.compiler.plan import Leaf, Race
+from flagcore.compiler.pool import Pool, align8
+from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.tables import build_table
 from flagcore.compiler.views import NOW, SetView, TextView, View
 from flagcore.model.tree import Path, flat_key
@@ -93,7 +105,7 @@ def emit_program(header: Header, leaves: Sequence[Leaf], selection: Selection, v
 
 def final_exit(selection: Selection, exit_: int) -> int:
     """Return an exit of a selection, all of whose leaves are reached, as the kernel reads it."""
-    return exit_ if exit_ & LEAF_BIT else len(selection.operations) - 1 - exit_
+    return len(selection.operations) - 1 - exit_ if is_node(exit_) else exit_
 
 
 class _ViewRecord(NamedTuple):
@@ -123,9 +135,11 @@ class _Emitter:
         self._memos: MemoTable = {}
         self._lookups = _lookup_views(selection.operations, views)
         self._pool = Pool(0)
+        self._forked = False
 
     def emit(self) -> bytes:
-        self._memos = memo_words(self._selection.operations, _memo_key, self._leaf_memo_keys())
+        bounds = walk_bounds(self._selection.operations)
+        self._memos = memo_words(self._selection.operations, _memo_keys, self._leaf_memo_keys())
         self._number_parts()
         offsets = self._offsets()
         self._pool = Pool(offsets["pool"])
@@ -140,8 +154,14 @@ class _Emitter:
         }
         key = self._pool.text(self._header.key.encode())
         metadata = self._pool.text(encode_json(self._header.metadata))
+        self._forked = any(operation.visits_all for operation in self._operations)
+        table = 0
+        if self._forked or len(bounds) > PROVED_STEPS:
+            table = self._pool.add(pack(f"<{len(bounds)}I", *(bound.word for bound in reversed(bounds))), 4)
+        entry = self._selection.entries[0]
+        steps = bounds[entry].steps if is_node(entry) else 0
         body = b"".join(parts.values()) + self._pool.finish()
-        return self._pack_header(HEADER_SIZE + len(body), offsets, key, metadata) + body
+        return self._pack_header(HEADER_SIZE + len(body), offsets, (key, metadata), steps, table) + body
 
     # -- numbering
 
@@ -164,18 +184,25 @@ class _Emitter:
             case LinkedSet(name):
                 self._link(LinkKind.SET, name)
             case Switch(view) | ClassTest(view) if view not in self._lookups:
-                self._number_view(operation, self._all_views[view], None)
-            case Match(automaton, _):
-                self._number_view(operation, None, self._selection.automata[automaton].data)
+                self._number_view(view)
+            case Masked(columns):
+                for column in columns:
+                    self._number_view(column.view)
+            case Match(automaton) | MultiMatches(automaton):
+                self._number_automaton(automaton)
 
-    def _number_view(self, operation: Operation, view: View | None, automaton: bytes | None) -> None:
-        key = _memo_key(operation)
-        assert key is not None
-        assert operation.path is not None
+    def _number_view(self, number: int) -> None:
+        key, view = _view_key(number), self._all_views[number]
         if key not in self._views:
-            self._views[key] = (len(self._views), _ViewRecord(operation.path, key, view, automaton))
+            self._slots.setdefault(view.path, len(self._slots))
+            self._views[key] = (len(self._views), _ViewRecord(view.path, key, view, None))
             if isinstance(view, SetView):
                 self._link(LinkKind.SET, view.name)
+
+    def _number_automaton(self, number: int) -> None:
+        key, automaton = _automaton_key(number), self._selection.automata[number]
+        if key not in self._views:
+            self._views[key] = (len(self._views), _ViewRecord(automaton.path, key, None, automaton.data))
 
     def _link(self, kind: LinkKind, name: str) -> int:
         return self._links.setdefault((kind, name), len(self._links))
@@ -198,13 +225,13 @@ class _Emitter:
         return {**offsets, "pool": at}
 
     def _pack_header(
-        self, size: int, offsets: Mapping[str, int], key: tuple[int, int], metadata: tuple[int, int]
+        self, size: int, offsets: Mapping[str, int], texts: Iterable[tuple[int, int]], steps: int, bounds: int
     ) -> bytes:
         entry = self._exit(self._selection.entries[0])
         return HEADER.pack(
             *(MAGIC, FORMAT, FORMAT, size),
-            *(HASH_XXH64, _VALUE_TYPES[self._header.type], 0),
-            *(entry, self._step_bound(), len(self._operations)),
+            *(HASH_XXH64, _VALUE_TYPES[self._header.type], ProgramFlag.FORKED if self._forked else 0),
+            *(entry, steps, len(self._operations)),
             *(offsets["leaves"], len(self._leaves)),
             *(offsets["slots"], len(self._slots)),
             *(offsets["views"], len(self._views)),
@@ -212,25 +239,15 @@ class _Emitter:
             *(offsets["rules"], len(self._header.rules)),
             *(offsets["links"], len(self._links)),
             *(len(self._memos), sum(_outcomes(leaf) for leaf in self._leaves)),
-            *key,
-            *metadata,
-            *(offsets["pool"], 0, 0),
+            *(number for text in texts for number in text),
+            *(offsets["pool"], bounds, 0),
         )
-
-    def _step_bound(self) -> int:
-        """Return the most nodes that a walk visits; of large programs the number of nodes, which verify need not compute."""
-        if len(self._operations) > PROVED_STEPS:
-            return len(self._operations)
-        steps: list[int] = []
-        for operation in self._selection.operations:
-            steps.append(1 + max((steps[e] for e in operation.exits if not e & LEAF_BIT), default=0))
-        return max((steps[entry] for entry in self._selection.entries if not entry & LEAF_BIT), default=0)
 
     def _exit(self, exit_: int) -> int:
         """Return the exit as the kernel reads it."""
-        if exit_ & LEAF_BIT:
-            return LEAF_BIT | self._leaf_index[exit_ ^ LEAF_BIT]
-        return self._last - exit_
+        if is_node(exit_):
+            return self._last - exit_
+        return NONE if exit_ == NONE else LEAF_BIT | self._leaf_index[exit_ ^ LEAF_BIT]
 
     # -- nodes
 
@@ -238,13 +255,13 @@ class _Emitter:
         if isinstance(operation.content, Switch) and operation.content.view in self._lookups:
             return self._lookup(operation, operation.content)
         immediate, pool, length = self._content(operation)
-        is_switch = isinstance(operation.content, Switch)
         exits = (operation.on_true, operation.on_false, operation.on_unknown)
+        used = _used_exits(operation)
         return NODE.pack(
             operation.op,
             operation.flags | self._content_flags(operation),
             0 if operation.path is None else self._slots[operation.path],
-            *((LEAF_BIT,) * 3 if is_switch else (self._exit(exit_) for exit_ in exits)),
+            *(self._exit(exit_) if is_used else LEAF_BIT for exit_, is_used in zip(exits, used, strict=True)),
             immediate,
             pool,
             length,
@@ -283,18 +300,50 @@ class _Emitter:
                 return 0, self._pool.add(encode_version(key, self._pool), 8), 0
             case Ranges(ranges):
                 return 0, self._pool.add(encode_ranges(ranges), 8), len(ranges)
-            case Match(_, mask):
-                return mask, 0, self._view_number(operation)
+            case Match(automaton, mask):
+                return mask, 0, self._views[_automaton_key(automaton)][0]
             case Gate(salt, threshold):
-                return seed(salt), threshold, self._memos.get(_memo_key(operation) or (), NO_MEMO)
+                assert operation.path is not None
+                return seed(salt), threshold, self._memos.get(_hash_key(operation.path, salt), NO_MEMO)
             case Required(flag, identities):
                 link = self._link(LinkKind.PROGRAM, flag)
                 return link, self._pool.add(pack(f"<{len(identities)}Q", *identities), 8), len(identities)
-            case ClassTest(_, classes):
+            case ClassTest(view, classes):
                 blob = pack(f"<{1 + len(classes)}I", len(classes) // 2, *classes)
-                return 0, self._pool.add(blob, 8), self._view_number(operation)
-            case Switch():
-                return 0, self._pool.add(self._switch(operation.content), 8), self._view_number(operation)
+                return 0, self._pool.add(blob, 8), self._views[_view_key(view)][0]
+            case Switch(view):
+                return 0, self._pool.add(self._switch(operation.content), 8), self._views[_view_key(view)][0]
+            case several:
+                return self._several(several)
+
+    def _several(self, content: Several) -> tuple[int, int, int]:
+        """The same of FORK, BLOCK and MULTI."""
+        match content:
+            case Forked(branches):
+                return 0, self._pool.add(pack("<I", len(branches)) + self._branches(branches), 4), 0
+            case Masked():
+                return 0, self._pool.add(self._block(content), 8), 0
+            case MultiElements(texts, branches, first):
+                table = self._pool.add(build_table({text: number for number, text in enumerate(texts)}), 8)
+                return 0, self._multi(table, branches, first), 0
+            case MultiMatches(automaton, mask, branches, first):
+                return mask, self._multi(0, branches, first), self._views[_automaton_key(automaton)][0]
+
+    def _branches(self, branches: Sequence[Visit]) -> bytes:
+        return b"".join(BRANCH.pack(self._leaf_index[first], self._exit(exit_)) for first, exit_ in branches)
+
+    def _multi(self, table: int, branches: Sequence[Visit], rest_first: int) -> int:
+        place = self._pool.add(self._branches(branches), 4)
+        return self._pool.add(MULTI.pack(table, len(branches), place, self._leaf_index.get(rest_first, 0)), 4)
+
+    def _block(self, block: Masked) -> bytes:
+        columns = [
+            encode_column(column, self._all_views[column.view], self._views[_view_key(column.view)][0], self._pool)
+            for column in block.columns
+        ]
+        rows = pack(f"<{len(block.rows)}I", *(self._exit(row) for row in block.rows))
+        places = (self._pool.add(b"".join(columns), 4), self._pool.add(rows, 4))
+        return BLOCK.pack(len(columns), len(block.rows), *places)
 
     def _switch(self, switch: Switch) -> bytes:
         if switch.dense:
@@ -307,9 +356,6 @@ class _Emitter:
         edges = (0, *switch.cuts, self._all_views[switch.view].classes)
         exits = map(self._exit, switch.exits)
         return [exit_ for exit_, low, high in zip(exits, edges, edges[1:], strict=False) for _ in range(low, high)]
-
-    def _view_number(self, operation: Operation) -> int:
-        return self._views[_memo_key(operation) or ()][0]
 
     # -- leaves
 
@@ -398,26 +444,34 @@ class _Emitter:
         return VIEW.pack(table.kind, table.flags, slot, view.classes, data, table.constants, link, memo, 0, 0)
 
 
-def _memo_key(operation: Operation) -> MemoKey | None:
+def _memo_keys(operation: Operation) -> tuple[MemoKey, ...]:
     """Return what the operation computes that others may need again."""
     match operation.content:
         case Switch(view) | ClassTest(view):
-            return ("view", view)
-        case Match(automaton, _):
-            return ("automaton", automaton)
+            return (_view_key(view),)
+        case Masked(columns):
+            return tuple(_view_key(column.view) for column in columns)
+        case Match(automaton) | MultiMatches(automaton):
+            return (_automaton_key(automaton),)
         case Gate(salt, _):
             assert operation.path is not None
-            return _hash_key(operation.path, salt)
-    return None
+            return (_hash_key(operation.path, salt),)
+    return ()
+
+
+def _view_key(view: int) -> MemoKey:
+    return ("view", view)
+
+
+def _automaton_key(automaton: int) -> MemoKey:
+    return ("automaton", automaton)
 
 
 def _lookup_views(operations: Sequence[Operation], views: Sequence[View]) -> set[int]:
     """Return the views on texts that one switch alone asks."""
-    users = Counter(
-        operation.content.view for operation in operations if isinstance(operation.content, Switch | ClassTest)
-    )
+    users = Counter(key for operation in operations for key in _memo_keys(operation))
     switched = {operation.content.view for operation in operations if isinstance(operation.content, Switch)}
-    return {view for view in switched if users[view] == 1 and isinstance(views[view], TextView)}
+    return {view for view in switched if users[_view_key(view)] == 1 and isinstance(views[view], TextView)}
 
 
 def _hash_key(path: Path, salt: str) -> MemoKey:
@@ -426,7 +480,17 @@ def _hash_key(path: Path, salt: str) -> MemoKey:
 
 def _reached_leaves(selection: Selection) -> list[int]:
     exits = {exit_ for operation in selection.operations for exit_ in operation.exits}.union(selection.entries)
-    return sorted(exit_ ^ LEAF_BIT for exit_ in exits if exit_ & LEAF_BIT)
+    return sorted(exit_ ^ LEAF_BIT for exit_ in exits if not is_node(exit_) and exit_ != NONE)
+
+
+def _used_exits(operation: Operation) -> tuple[bool, bool, bool]:
+    """Tell which of on_true, on_false and on_unknown the kernel reads."""
+    match operation.content:
+        case Switch() | Forked():
+            return (False, False, False)
+        case Masked() | MultiElements() | MultiMatches():
+            return (False, True, False)
+    return (True, True, True)
 
 
 def _outcomes(leaf: Leaf) -> int:

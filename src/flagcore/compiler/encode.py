@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from struct import pack
 from typing import NamedTuple
 
-from flagcore.compiler.layout import ADDRESS, AFFIX, NONE, NUMBER, VERSION, ViewFlag, ViewKind
+from flagcore.compiler.layout import ADDRESS, AFFIX, COLUMN, NONE, NUMBER, VERSION, ColumnKind, ViewFlag, ViewKind
+from flagcore.compiler.nodes import Column
 from flagcore.compiler.pool import Pool
 from flagcore.compiler.tables import build_table
 from flagcore.compiler.views import (
@@ -24,9 +26,10 @@ from flagcore.compiler.views import (
     View,
 )
 
-__all__ = ["ViewTable", "encode_json", "encode_ranges", "encode_version", "encode_view", "word_bits"]
+__all__ = ["ViewTable", "encode_column", "encode_json", "encode_ranges", "encode_version", "encode_view", "word_bits"]
 
 _WORD = (1 << 64) - 1
+_BYTE_CLASSES = 255  # of a view, for a byte table
 _PACK_FIELD = (1 << 21) - 1  # numbers from here on do not fit the packed form of a version
 
 
@@ -70,6 +73,19 @@ def encode_ranges(ranges: Sequence[tuple[AddressCut, AddressCut]]) -> bytes:
         last = high[1] - 1 if high[0] == low[0] else (1 << (32 if low[0] == 4 else 128)) - 1
         packed += [_address(low), _address((low[0], last))]
     return b"".join(packed)
+
+
+def encode_column(column: Column, view: View, number: int, pool: Pool) -> bytes:
+    """Return an FcColumn of view ``number``: a byte table from class to local index, or cuts where classes are many."""
+    if view.classes <= _BYTE_CLASSES:
+        edges = (0, *column.cuts, view.classes)
+        sizes = [high - low for low, high in pairwise(edges)]
+        local = b"".join(bytes((index,)) * size for index, size in enumerate(sizes))
+        kind, place = ColumnKind.BYTES, pool.add(local)
+    else:
+        kind, place = ColumnKind.CUTS, pool.add(pack(f"<{len(column.cuts)}I", *column.cuts), 4)
+    masks = pool.add(pack(f"<{len(column.masks)}Q", *column.masks), 8)
+    return COLUMN.pack(number, kind, place, masks, len(column.masks))
 
 
 def encode_view(view: View, pool: Pool) -> ViewTable:

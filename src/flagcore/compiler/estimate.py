@@ -9,10 +9,11 @@ from typing import NamedTuple
 from flagcore.compiler.nodes import Branch, Keyed
 from flagcore.compiler.views import View
 
-__all__ = ["NOTHING", "Estimate", "of_block", "of_branch", "of_fork", "of_multi"]
+__all__ = ["NOTHING", "Estimate", "WeighedColumn", "of_block", "of_branch", "of_fork", "of_multi"]
 
 _LEAST_SHARE, _MOST_SHARE = 0.02, 0.5  # bounds of the chance that a single test holds
 _SWITCH_EXTRA = 1.5  # what a table costs above one direct comparison
+_BLOCK = 1.8  # what a block costs beside its columns
 _CANDIDATE = 0.3  # what a row that its masks let pass costs beside its own tests
 _DEAR_SHARE = 0.3  # chance that a row's own tests hold
 _MULTI = 2.0
@@ -24,6 +25,13 @@ class Estimate(NamedTuple):
     cost: float
     hit: float  # chance of ending in a row
     last: int  # largest leaf of a row that can be reached, -1: none
+
+
+class WeighedColumn(NamedTuple):
+    """A column of a block: what its class costs, and for each row the share of its local classes that let it pass."""
+
+    cost: float
+    shares: Sequence[float]
 
 
 NOTHING = Estimate(0.0, 0.0, -1)
@@ -67,16 +75,13 @@ def of_multi(children: Sequence[Estimate], after: Estimate) -> Estimate:
     return Estimate(cost, max(0.5, after.hit), last)
 
 
-def of_block(shares: Sequence[Sequence[float]], rows: Sequence[Estimate], after: Estimate) -> Estimate:
-    """Columns are looked at while some row is left; candidates cost their own tests.
-
-    ``shares``: for each column and row the share of the column's local classes that let the row pass.
-    """
+def of_block(columns: Sequence[WeighedColumn], rows: Sequence[Estimate], after: Estimate) -> Estimate:
+    """Columns are looked at while some row is left; candidates cost their own tests."""
     left = [1.0] * len(rows)
-    cost, going = _SWITCH_EXTRA, 1.0
-    for column in shares:
-        cost += going
-        left = [chance * share for chance, share in zip(left, column, strict=True)]
+    cost, going = _BLOCK, 1.0
+    for view_cost, shares in columns:
+        cost += going * view_cost
+        left = [chance * share for chance, share in zip(left, shares, strict=True)]
         going = 1 - _none_of(left)
     missed = 1.0
     for chance, row in zip(left, rows, strict=True):

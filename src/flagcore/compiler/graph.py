@@ -128,7 +128,9 @@ class _Builder:
         return None
 
     def _pays(self, count: int, per_child: float) -> bool:
-        return per_child <= _TELLING * count or count <= 4 or (count <= self._options.small and per_child <= count - 0.5)
+        return (
+            per_child <= _TELLING * count or count <= 4 or (count <= self._options.small and per_child <= count - 0.5)
+        )
 
     def _candidates(self, rows: Rows, survey: Survey) -> list[int]:
         """The best views by gain, and those that the first row needs anyway."""

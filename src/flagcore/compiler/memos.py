@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from flagcore.compiler.layout import LEAF_BIT, NO_MEMO
-from flagcore.compiler.select import Operation
+from flagcore.compiler.layout import LEAF_BIT, NO_MEMO, NONE
+from flagcore.compiler.operations import Exit, Operation, is_node
 
 __all__ = ["MemoKey", "MemoTable", "memo_words"]
 
@@ -15,13 +15,13 @@ MemoTable = dict[MemoKey, int]
 
 def memo_words(
     operations: Sequence[Operation],
-    key_of: Callable[[Operation], MemoKey | None],
+    keys_of: Callable[[Operation], Iterable[MemoKey]],
     leaf_keys: Sequence[MemoKey | None],
 ) -> MemoTable:
-    """Return the memo word of every key that two nodes of one walk (or a node and its leaf) share.
+    """Return the memo word of every key that one walk may need twice: in two nodes, or in a node and its leaf.
 
     ``operations`` are children first. A key's bit is kept for each node from which some node or leaf that uses the key
-    can be reached.
+    can be reached; a node that visits several children shares what any two of them need.
     """
     bits: dict[MemoKey, int] = {}
 
@@ -31,12 +31,19 @@ def memo_words(
     behind_leaf = [bit(key) for key in leaf_keys]
     behind: list[int] = []
     shared = 0
+
+    def reach_of(exit_: Exit) -> int:
+        return behind[exit_] if is_node(exit_) else 0 if exit_ == NONE else behind_leaf[exit_ ^ LEAF_BIT]
+
     for operation in operations:
         reach = 0
-        for exit_ in set(operation.exits):
-            reach |= behind_leaf[exit_ ^ LEAF_BIT] if exit_ & LEAF_BIT else behind[exit_]
-        own = bit(key_of(operation))
-        shared |= own & reach
-        behind.append(own | reach)
+        for exit_ in operation.exits if operation.visits_all else set(operation.exits):
+            further = reach_of(exit_)
+            shared |= reach & further if operation.visits_all else 0
+            reach |= further
+        for key in keys_of(operation):
+            shared |= bit(key) & reach
+            reach |= bit(key)
+        behind.append(reach)
     words = [key for key, value in bits.items() if value & shared]
     return {key: word for word, key in enumerate(words[: NO_MEMO - 1])}

@@ -7,19 +7,37 @@ children first; an exit is a leaf or the number of an operation made before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 
-from flagcore.compiler.automata import Automata, Automaton, build_automata_of
+from flagcore.compiler.automata import Automata, build_automata_of
 from flagcore.compiler.graph import Built
-from flagcore.compiler.intervals import Classes
-from flagcore.compiler.layout import LEAF_BIT, NodeFlag, Op
-from flagcore.compiler.nodes import Branch
+from flagcore.compiler.layout import LEAF_BIT, NONE, NodeFlag, Op
+from flagcore.compiler.nodes import NO_ROW, Block, Branch, Fork, ListMulti, Node, TextMulti
+from flagcore.compiler.operations import (
+    ClassTest,
+    Content,
+    Exit,
+    Gate,
+    InlineSet,
+    LinkedSet,
+    Masked,
+    Match,
+    Operation,
+    Ranges,
+    Required,
+    Selection,
+    Switch,
+    Text,
+    VersionConstant,
+    is_node,
+)
 from flagcore.compiler.options import Options
 from flagcore.compiler.plan import Prerequisite
+from flagcore.compiler.select_forks import Forks
 from flagcore.compiler.simplify import Graph
 from flagcore.compiler.value_sets import build_value_set
 from flagcore.compiler.views import (
@@ -43,127 +61,11 @@ from flagcore.compiler.views import (
 )
 from flagcore.model.tree import Path
 
-__all__ = [
-    "ClassTest",
-    "Content",
-    "Gate",
-    "InlineSet",
-    "LinkedSet",
-    "Match",
-    "Operation",
-    "Ranges",
-    "Required",
-    "Selection",
-    "Selector",
-    "Switch",
-    "Text",
-    "VersionConstant",
-    "linked_sets",
-    "select",
-]
+__all__ = ["Selector", "linked_sets", "select"]
 
-Exit = int
 _ANY_ORDER = NodeFlag.LT | NodeFlag.EQ | NodeFlag.GT
 _EVERY_ADDRESS: tuple[tuple[AddressCut, AddressCut], ...] = (((4, 0), (6, 0)), ((6, 0), (7, 0)))
 _DENSE_CLASSES = 256  # up to here a switch is a plain array of exits
-
-
-class Text(NamedTuple):
-    """A constant of TEXT, PREFIX and SUFFIX, as authored (lower case when folded)."""
-
-    text: bytes
-
-
-class InlineSet(NamedTuple):
-    """A value set inside the program."""
-
-    blob: bytes
-
-
-class LinkedSet(NamedTuple):
-    """A value-set object."""
-
-    name: str
-
-
-class VersionConstant(NamedTuple):
-    """A version to compare with."""
-
-    key: VersionKey
-
-
-class Ranges(NamedTuple):
-    """Half-open ranges of addresses, none of which spans two families."""
-
-    ranges: tuple[tuple[AddressCut, AddressCut], ...]
-
-
-class Match(NamedTuple):
-    """Some bit of ``mask`` is set by the automaton of that index in the selection."""
-
-    automaton: int
-    mask: int
-
-
-class Gate(NamedTuple):
-    """bucket(hash of the subject under ``salt``) < threshold."""
-
-    salt: str
-    threshold: int
-
-
-class Required(NamedTuple):
-    """The other flag's key and the identities that meet the requirement."""
-
-    flag: str
-    identities: tuple[int, ...]
-
-
-class ClassTest(NamedTuple):
-    """The class of a view with a table lies in ``classes``."""
-
-    view: int
-    classes: Classes
-
-
-class Switch(NamedTuple):
-    """Exit i for classes of the view in ``[cuts[i-1], cuts[i])``."""
-
-    view: int
-    cuts: tuple[int, ...]
-    exits: tuple[Exit, ...]
-    dense: bool
-
-
-Content = Text | InlineSet | LinkedSet | VersionConstant | Ranges | Match | Gate | Required | ClassTest | Switch
-
-
-class Operation(msgspec.Struct, frozen=True):
-    """One node to be: what it does, where it goes."""
-
-    op: Op
-    path: Path | None  # None: it looks at no attribute of its own
-    on_true: Exit
-    on_false: Exit
-    on_unknown: Exit
-    flags: int = 0
-    immediate: int | float = 0
-    content: Content | None = None
-
-    @property
-    def exits(self) -> tuple[Exit, ...]:
-        """All exits, repeated ones too."""
-        if isinstance(self.content, Switch):
-            return self.content.exits
-        return (self.on_true, self.on_false, self.on_unknown)
-
-
-class Selection(NamedTuple):
-    """Operations, children before parents, and the exits that walks begin with; the first is the program's entry."""
-
-    operations: tuple[Operation, ...]
-    entries: tuple[Exit, ...]
-    automata: tuple[Automaton, ...]
 
 
 class Piece(NamedTuple):
@@ -218,9 +120,14 @@ def linked_sets(selection: Selection, views: Sequence[View]) -> tuple[str, ...]:
             case LinkedSet(name):
                 names.add(name)
             case Switch(number) | ClassTest(number):
-                view = views[number]
-                names |= {view.name} if isinstance(view, SetView) else set()
+                names |= _set_name(views[number])
+            case Masked(columns):
+                names = names.union(*(_set_name(views[column.view]) for column in columns))
     return tuple(sorted(names))
+
+
+def _set_name(view: View) -> set[str]:
+    return {view.name} if isinstance(view, SetView) else set()
 
 
 class Selector:
@@ -232,6 +139,8 @@ class Selector:
         self.automata = Automata()
         self._views = views
         self._options = options
+        self._forks = Forks(self._add, self._smallest_of)
+        self._smallest: list[int] = []  # leaf that each operation can reach
 
     def select_graph(self, graph: Graph, roots: Sequence[int]) -> tuple[Exit, ...]:
         """Select everything that can be reached from ``roots``; returns the exit of each."""
@@ -240,12 +149,7 @@ class Selector:
         self.automata = build_automata_of(self._asked(graph, reachable), self._options.automaton_states)
         exits: dict[int, Exit] = {}
         for number in reachable:
-            node = graph.node(number)
-            if isinstance(node, Branch):
-                branch = node._replace(children=tuple(exits[child] for child in node.children))
-                exits[number] = self._by_class(branch) if node.view in tabled else self.by_value(branch)
-            else:
-                exits[number] = LEAF_BIT | node
+            exits[number] = self._select(graph.node(number), exits, tabled)
         return tuple(exits[root] for root in roots)
 
     def add_requirement(self, prerequisite: Prerequisite, met: Exit) -> Exit:
@@ -254,9 +158,26 @@ class Selector:
         content = Required(prerequisite.flag, prerequisite.identities)
         return self._add(Operation(Op.REQUIRES, None, met, unmet, unmet, content=content))
 
+    def _select(self, node: Node, exits: Mapping[int, Exit], tabled: set[int]) -> Exit:
+        match node:
+            case Branch():
+                branch = node._replace(children=tuple(exits[child] for child in node.children))
+                return self._by_class(branch) if node.view in tabled else self.by_value(branch)
+            case Fork():
+                return self._forks.select_fork(node, exits)
+            case Block():
+                return self._forks.select_block(node, exits)
+            case ListMulti():
+                return self._forks.select_elements(node, exits)
+            case TextMulti():
+                return self._forks.select_matches(node, exits, self._views, self.automata)
+            case leaf:
+                return NONE if leaf == NO_ROW else LEAF_BIT | leaf
+
     def _tabled(self, graph: Graph, reachable: Sequence[int]) -> set[int]:
-        """Views that some branch cannot do without a class table, and value sets that several branches ask."""
-        tabled: set[int] = set()
+        """Views of columns, views that some branch cannot do without a class table, and value sets that several ask."""
+        blocks = (node for node in map(graph.node, reachable) if isinstance(node, Block))
+        tabled = {column.view for block in blocks for column in block.columns}
         asked: set[int] = set()
         for number in reachable:
             node = graph.node(number)
@@ -272,6 +193,7 @@ class Selector:
         """The views of patterns and needles that some branch asks."""
         nodes = [graph.node(number) for number in reachable]
         asked = {node.view for node in nodes if isinstance(node, Branch)}
+        asked.update(view for node in nodes if isinstance(node, TextMulti) for view, _ in node.views)
         return [view for view in self._views if view.number in asked and isinstance(view, MatchView)]
 
     def _ways(self, branch: Branch) -> Ways:
@@ -292,13 +214,23 @@ class Selector:
         view = self._views[branch.view]
         distinct = dict.fromkeys(branch.children)
         dense = view.classes <= max(_DENSE_CLASSES, 2 * len(branch.cuts))
+        if any(map(self._is_row, distinct)):
+            return self._class_tests(branch, list(distinct))
         if len(distinct) > 2 or dense:
             content = Switch(branch.view, branch.cuts, branch.children, dense)
             return self._add(Operation(Op.SWITCH, view.path, LEAF_BIT, LEAF_BIT, LEAF_BIT, content=content))
-        no, yes = distinct
-        edges = (*branch.cuts, view.classes)[: len(branch.cuts) + len(branch.cuts) % 2]
-        test = ClassTest(branch.view, edges)
-        return self._add(Operation(Op.CLASS, view.path, yes, no, no, content=test))
+        return self._class_tests(branch, list(distinct))
+
+    def _class_tests(self, branch: Branch, distinct: Sequence[Exit]) -> Exit:
+        """A test for each child but the first."""
+        view = self._views[branch.view]
+        after, *others = distinct
+        edges = (0, *branch.cuts, view.classes)
+        for child in others:
+            parts = [part for part, found in zip(pairwise(edges), branch.children, strict=True) if found == child]
+            test = ClassTest(branch.view, tuple(edge for part in parts for edge in part))
+            after = self._add(Operation(Op.CLASS, view.path, child, after, after, content=test))
+        return after
 
     # -- by value
 
@@ -379,6 +311,8 @@ class Selector:
     def select_match(self, view: MatchView, ways: Ways) -> Exit:
         """Needles may be spread over several automata: any of them may say yes."""
         no, yes = ways.values[0].exit, ways.values[-1].exit
+        if no == yes:
+            return self._any_text(view.path, ways)
         for automaton, mask in reversed(self.automata.places[view.number]):
             content = Match(automaton, mask)
             no = self._add(Operation(Op.MATCH, view.path, yes, no, ways.wrong_type, content=content))
@@ -471,11 +405,21 @@ class Selector:
         return compare(key, flags, below, above, unknown)
 
     def _add(self, operation: Operation) -> Exit:
+        if not operation.visits_all and any(map(self._is_row, operation.exits)):
+            operation = msgspec.structs.replace(operation, flags=operation.flags | NodeFlag.ROW)
         number = self._numbers.get(operation)
         if number is None:
             number = self._numbers[operation] = len(self.operations)
             self.operations.append(operation)
+            self._smallest.append(min(map(self._smallest_of, operation.exits)))
         return number
+
+    def _is_row(self, exit_: Exit) -> bool:
+        """The exit is part of a block's row: NONE, or a test that may lead to it."""
+        return exit_ == NONE or (is_node(exit_) and bool(self.operations[exit_].flags & NodeFlag.ROW))
+
+    def _smallest_of(self, exit_: Exit) -> int:
+        return self._smallest[exit_] if is_node(exit_) else exit_ ^ LEAF_BIT
 
 
 _SELECT: dict[type[View], Callable[..., Exit]] = {

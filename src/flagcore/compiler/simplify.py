@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from flagcore.compiler import estimate
-from flagcore.compiler.estimate import NOTHING, Estimate
+from flagcore.compiler.estimate import NOTHING, Estimate, WeighedColumn
 from flagcore.compiler.intervals import Classes
 from flagcore.compiler.nodes import (
     NO_ROW,
@@ -97,10 +97,14 @@ class Graph:
     def block(
         self, columns: Sequence[Column], rows: Sequence[int], after: int, shares: Sequence[Sequence[float]]
     ) -> int:
-        """Return the block; ``shares`` as estimate.of_block takes them."""
+        """Return the block; ``shares``: for each column and row the share of the local classes that let the row pass."""
         block = Block(tuple(columns), tuple(rows), after)
-        found = self._known(block)
-        return found or self._add(block, estimate.of_block(shares, self._of(rows), self._estimates[after]))
+        known = self._known(block)
+        if known is not None:
+            return known
+        costs = (self._views[column.view].cost for column in columns)
+        weighed = [WeighedColumn(cost, each) for cost, each in zip(costs, shares, strict=True)]
+        return self._add(block, estimate.of_block(weighed, self._of(rows), self._estimates[after]))
 
     def multi(self, multi: ListMulti | TextMulti) -> int:
         """Return the node; with nothing keyed it is what comes after."""

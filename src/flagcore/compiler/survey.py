@@ -87,5 +87,3 @@ def _held(classes: Classes, places: dict[int, int]) -> int:
         held += sign * places[edge]
         sign = -sign
     return held
-
-
