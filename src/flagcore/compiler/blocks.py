@@ -33,10 +33,12 @@ class Blocks:
 
     def build(self, rows: Rows) -> int:
         """Return blocks in order, each behind the one before; the last row is what is left when none holds."""
-        after = self._graph.leaf(rows[-1].leaf)
-        starts = range(0, len(rows) - 1, self._rows)
-        for start in reversed(starts):
-            after = self.block(rows[start : min(start + self._rows, len(rows) - 1)], after)
+        return self.before(rows[:-1], self._graph.leaf(rows[-1].leaf))
+
+    def before(self, rows: Sequence[Row], after: int) -> int:
+        """Return blocks in order, ``after`` behind the last."""
+        for start in reversed(range(0, len(rows), self._rows)):
+            after = self.block(rows[start : start + self._rows], after)
         return after
 
     def block(self, rows: Sequence[Row], after: int) -> int:

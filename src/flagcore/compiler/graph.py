@@ -7,7 +7,7 @@ vector of classes that leads to it. Where no switch pays, rows are partitioned (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from flagcore.compiler.blocks import Blocks
@@ -16,7 +16,7 @@ from flagcore.compiler.contained import ByConstant, by_constant
 from flagcore.compiler.formula import ALWAYS
 from flagcore.compiler.nodes import Keyed, ListMulti, TextMulti
 from flagcore.compiler.options import Options
-from flagcore.compiler.partition import Group, partition
+from flagcore.compiler.partition import Group, guess_fork, partition
 from flagcore.compiler.plan import Plan
 from flagcore.compiler.rows import Rows, normalise, source_weight
 from flagcore.compiler.simplify import Graph
@@ -27,6 +27,7 @@ __all__ = ["Built", "build_graph"]
 
 _CHAINED = 16  # up to so many rows a chain of tests is weighed against a block
 _TELLING = 0.7  # a switch of many rows must leave at most this part of them per child
+_HOPE = 0.5  # rows per child that a switch may come to less than guessed, where rows end or repeat one another
 _TRIALS = 3  # blocks in a row that do not pay end the peeling
 _MOST_PEELED = 40
 
@@ -122,9 +123,10 @@ class _Builder:
         limit = credit if self._is_small(rows) else min(credit, 2 * survey.weight)
         guesses = [_guess(survey, view, limit) for view in self._candidates(rows, survey)]
         for guess in sorted(guess for guess in guesses if guess is not None):
-            sweep = sweep_rows(self._formulas, rows, guess.view, limit, guess.stride)
-            if sweep is not None and self._pays(len(rows) - 1, sweep.rows_per_child):
-                return sweep
+            if self._pays(len(rows) - 1, guess.rows_per_child - _HOPE):
+                sweep = sweep_rows(self._formulas, rows, guess.view, limit, guess.stride)
+                if sweep is not None and self._pays(len(rows) - 1, sweep.rows_per_child):
+                    return sweep
         return None
 
     def _pays(self, count: int, per_child: float) -> bool:
@@ -146,20 +148,23 @@ class _Builder:
 
     def _partitioned(self, rows: Rows, survey: Survey, credit: int, depth: int) -> int:
         """Many rows that no switch tells apart: groups, and blocks in front while they are likely to answer."""
-        forked = self._fork(rows, survey, credit, depth)
-        if forked is None:
-            return self._blocks.build(rows)
-        peeled = self._count_peeled(rows, self.graph.cost(forked))
-        if not peeled:
-            return forked
+        groups = self._groups(survey)
+        peeled = 0
+        if groups:
+            peeled = self._count_peeled(rows, guess_fork(groups, survey.shares))
         tail = rows[peeled:]
-        after = self._fork(tail, survey_rows(self._formulas, tail[:-1]), credit, depth)
-        if after is None:
-            return self._blocks.build(rows)
-        size = self._options.block_rows
-        for start in reversed(range(0, peeled, size)):
-            after = self._blocks.block(rows[start : start + size], after)
-        return after
+        if peeled:
+            survey = survey_rows(self._formulas, tail[:-1])
+            groups = self._groups(survey)
+        after = self._fork(tail, groups, survey.weight, credit, depth)
+        return self._blocks.build(rows) if after is None else self._blocks.before(rows[:peeled], after)
+
+    def _groups(self, survey: Survey) -> list[Group]:
+        """Return the groups that are worth a switch, none when they hold less than half of the rows."""
+        count = len(survey.shares)
+        groups = partition(survey.shares)
+        groups = [group for group in groups if len(group.rows) >= min(self._options.group_rows, count / 2)]
+        return groups if 2 * sum(len(group.rows) for group in groups) >= count else []
 
     def _count_peeled(self, rows: Rows, cost: float) -> int:
         """Return how many rows in front go into blocks: while a block is likelier to save the rest than it costs."""
@@ -176,22 +181,21 @@ class _Builder:
                 losses += 1
         return peeled
 
-    def _fork(self, rows: Rows, survey: Survey, credit: int, depth: int) -> int | None:
-        """Return a fork over groups, each told apart by one switch; None when they hold less than half of the rows."""
+    def _fork(self, rows: Rows, groups: Sequence[Group], weight: int, credit: int, depth: int) -> int | None:
+        """Return a fork over groups, each told apart by one switch; None when they come to less than half of the rows."""
         count = len(rows) - 1
         branches: list[tuple[int, int]] = []
         placed: set[int] = set()
-        for group in partition(survey.shares):
-            if len(group.rows) >= min(self._options.group_rows, count / 2):
-                branch = self._group(rows, group, survey.weight, credit, depth)
-                if branch is not None:
-                    branches.append(branch)
-                    placed.update(group.rows)
-        if len(placed) < count / 2:
+        for group in groups:
+            branch = self._group(rows, group, weight, credit, depth)
+            if branch is not None:
+                branches.append(branch)
+                placed.update(group.rows)
+        if not branches or len(placed) < count / 2:
             return None
         rest = self._sublist(rows, (row for row in range(count) if row not in placed))
         if len(rest) > 1:
-            share = credit * source_weight(self._formulas, rest) // survey.weight
+            share = credit * source_weight(self._formulas, rest) // weight
             branches.append((rest[0].leaf, self.build(rest, share, depth - 1)))
         return self.graph.fork(branches)
 

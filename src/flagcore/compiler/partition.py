@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Group", "partition"]
+__all__ = ["Group", "guess_fork", "partition"]
 
 _MOST_SHARE = 0.5  # a view that lets more of its classes pass does not tell a row apart
 _NEARLY_BEST = 3.0  # a row may go by a view that lets so many times the classes of its best pass,
 _SELECTIVE = 0.02  # or by one that lets hardly any pass
+
+
+_SWITCH, _BLOCK, _FULL_BLOCK = 2.5, 5.0, 64  # steps of a switch, of a block, and how many rows a block holds
+_CHAINED = 4  # up to so many rows cost a step each
 
 
 class Group(NamedTuple):
@@ -45,6 +49,16 @@ def partition(shares: Sequence[Mapping[int, float]]) -> list[Group]:
                 if view in scores:
                     scores[view] -= gain
     return groups
+
+
+def guess_fork(groups: Sequence[Group], shares: Sequence[Mapping[int, float]]) -> float:
+    """Return about how many steps a fork over ``groups`` takes, before anything is built."""
+    steps = 0.0
+    for view, rows in groups:
+        left = sum(shares[row][view] for row in rows)  # rows that a child of the switch holds on average
+        steps += _SWITCH + (left if left <= _CHAINED else _BLOCK * (1 + left / _FULL_BLOCK))
+    unplaced = len(shares) - sum(len(group.rows) for group in groups)
+    return steps + _BLOCK * unplaced / _FULL_BLOCK
 
 
 def _suited(shares: Mapping[int, float]) -> dict[int, float]:
