@@ -31,9 +31,17 @@ class Blocks:
         self._chain = chain
         self._rows = rows
 
-    def build(self, rows: Rows) -> int:
-        """Return blocks in order, each behind the one before; the last row is what is left when none holds."""
-        return self.before(rows[:-1], self._graph.leaf(rows[-1].leaf))
+    def build(self, rows: Rows, *, nested: bool) -> int:
+        """Return blocks in order; the last row is what is left when none holds.
+
+        Nested in other nodes they are branches of a fork: what an outer fork has found elsewhere saves those that are left.
+        """
+        end = self._graph.leaf(rows[-1].leaf)
+        if not nested or len(rows) - 1 <= self._rows:
+            return self.before(rows[:-1], end)
+        starts = range(0, len(rows) - 1, self._rows)
+        parts = [rows[start : min(start + self._rows, len(rows) - 1)] for start in starts]
+        return self._graph.fork([(part[0].leaf, self.block(part, end)) for part in parts])
 
     def before(self, rows: Sequence[Row], after: int) -> int:
         """Return blocks in order, ``after`` behind the last."""

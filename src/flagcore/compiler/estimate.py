@@ -13,7 +13,8 @@ __all__ = ["NOTHING", "Estimate", "WeighedColumn", "of_block", "of_branch", "of_
 
 _LEAST_SHARE, _MOST_SHARE = 0.02, 0.5  # bounds of the chance that a single test holds
 _SWITCH_EXTRA = 1.5  # what a table costs above one direct comparison
-_BLOCK = 1.8  # what a block costs beside its columns
+_BLOCK = 1.0  # what a block costs beside its columns
+_COLUMN_EXTRA = 0.3  # what a column costs above one direct comparison
 _CANDIDATE = 0.3  # what a row that its masks let pass costs beside its own tests
 _DEAR_SHARE = 0.3  # chance that a row's own tests hold
 _MULTI = 2.0
@@ -80,7 +81,7 @@ def of_block(columns: Sequence[WeighedColumn], rows: Sequence[Estimate], after: 
     left = [1.0] * len(rows)
     cost, going = _BLOCK, 1.0
     for view_cost, shares in columns:
-        cost += going * view_cost
+        cost += going * (view_cost + _COLUMN_EXTRA)
         left = [chance * share for chance, share in zip(left, shares, strict=True)]
         going = 1 - _none_of(left)
     missed = 1.0

@@ -20,7 +20,7 @@ from flagcore.compiler.partition import Group, guess_fork, partition
 from flagcore.compiler.plan import Plan
 from flagcore.compiler.rows import Rows, normalise, source_weight
 from flagcore.compiler.simplify import Graph
-from flagcore.compiler.survey import Survey, survey_rows
+from flagcore.compiler.survey import Survey, guess_sweep, survey_rows
 from flagcore.compiler.sweep import Sweep, sweep_rows
 
 __all__ = ["Built", "build_graph"]
@@ -28,6 +28,7 @@ __all__ = ["Built", "build_graph"]
 _CHAINED = 16  # up to so many rows a chain of tests is weighed against a block
 _TELLING = 0.7  # a switch of many rows must leave at most this part of them per child
 _HOPE = 0.5  # rows per child that a switch may come to less than guessed, where rows end or repeat one another
+_FEW_BLOCKS = 8  # more blocks in a row are not weighed against a fork
 _TRIALS = 3  # blocks in a row that do not pay end the peeling
 _MOST_PEELED = 40
 
@@ -76,7 +77,7 @@ class _Builder:
         if not self._is_contended(rows):
             return self._chain.build(rows)
         if depth <= 0:
-            return self._blocks.build(rows)
+            return self._blocks.build(rows, nested=depth < self._options.max_depth)
         survey = survey_rows(self._formulas, rows[:-1])
         sweep = self._best_sweep(rows, survey, credit)
         if self._is_small(rows):
@@ -102,7 +103,7 @@ class _Builder:
         """Few rows: the cheapest of a switch, a block and a chain."""
         found = [] if sweep is None else [self._switch(sweep, credit - sweep.total, depth)]
         if len(rows) > self._options.least_block:
-            found.append(self._blocks.build(rows))
+            found.append(self._blocks.build(rows, nested=depth < self._options.max_depth))
         if len(rows) <= _CHAINED or not found:
             found.append(self._chain.build(rows))
         return min(found, key=self.graph.cost)
@@ -121,7 +122,7 @@ class _Builder:
     def _best_sweep(self, rows: Rows, survey: Survey, credit: int) -> Sweep | None:
         """Return the switch that leaves the fewest rows per child for its price, None when none pays."""
         limit = credit if self._is_small(rows) else min(credit, 2 * survey.weight)
-        guesses = [_guess(survey, view, limit) for view in self._candidates(rows, survey)]
+        guesses = [guess_sweep(survey, view, limit) for view in self._candidates(rows, survey)]
         for guess in sorted(guess for guess in guesses if guess is not None):
             if self._pays(len(rows) - 1, guess.rows_per_child - _HOPE):
                 sweep = sweep_rows(self._formulas, rows, guess.view, limit, guess.stride)
@@ -157,7 +158,10 @@ class _Builder:
             survey = survey_rows(self._formulas, tail[:-1])
             groups = self._groups(survey)
         after = self._fork(tail, groups, survey.weight, credit, depth)
-        return self._blocks.build(rows) if after is None else self._blocks.before(rows[:peeled], after)
+        found = [] if after is None else [self._blocks.before(rows[:peeled], after)]
+        if not found or len(rows) <= _FEW_BLOCKS * self._options.block_rows:
+            found.append(self._blocks.build(rows, nested=depth < self._options.max_depth))
+        return min(found, key=self.graph.cost)
 
     def _groups(self, survey: Survey) -> list[Group]:
         """Return the groups that are worth a switch, none when they hold less than half of the rows."""
@@ -204,7 +208,10 @@ class _Builder:
         part = self._sublist(rows, group.rows)
         weight = source_weight(self._formulas, part)
         limit = min(credit * weight // total, 4 * weight)
-        sweep = sweep_rows(self._formulas, part, group.view, limit)
+        guess = guess_sweep(survey_rows(self._formulas, part[:-1]), group.view, limit)
+        if guess is None or guess.rows_per_child - _HOPE > _TELLING * len(group.rows):
+            return None
+        sweep = sweep_rows(self._formulas, part, group.view, limit, guess.stride)
         if sweep is None or sweep.rows_per_child > _TELLING * len(group.rows):
             return None
         return part[0].leaf, self._switch(sweep, limit - sweep.total, depth)
@@ -236,26 +243,3 @@ class _Builder:
             after = Keyed(first, is_text)
         elements = sorted((text, keyed(child)) for text, child in split.texts.items())
         return self.graph.multi(ListMulti(split.path, tuple(elements), after))
-
-
-class _Guess(NamedTuple):
-    """What a sweep is expected to come to; the best is the smallest."""
-
-    rows_per_child: float
-    total: float
-    stride: int
-    view: int
-
-
-def _guess(survey: Survey, view: int, limit: int) -> _Guess | None:
-    """Find the stride at which the switch is expected to fit the limit, None when there is none."""
-    found = survey.views[view]
-    per_child = survey.weight - found.saved + 1
-    stride, total = 1, found.intervals * per_child
-    while total > limit:
-        stride *= 2
-        if stride >= found.intervals:
-            return None
-        total = found.intervals / stride * per_child + found.bound_weight
-    rows = len(survey.shares) - found.gain
-    return _Guess(rows if stride == 1 else rows + found.bound_rows * stride / found.intervals, total, stride, view)

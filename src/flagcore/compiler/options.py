@@ -12,8 +12,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     credit_factor: int = 4  # K: replicated rows may weigh K times the source
     small: int = 64  # up to so many rows, a switch is weighed against a block and the plain chain; more may be forked
-    max_depth: int = 64  # switches and forks above one another; deeper rows are met in blocks
-    least_block: int = 5  # fewer rows are never met in a block
+    max_depth: int = 62  # switches and forks above one another; deeper rows are met in blocks
+    least_block: int = 8  # fewer rows are never met in a block
     block_rows: int = 64  # of one block, 1..64
     group_rows: int = 8  # fewer rows are no group of a fork
     multi_constants: int = 8  # fewer contained constants are tested one by one

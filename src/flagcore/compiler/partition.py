@@ -12,7 +12,7 @@ _NEARLY_BEST = 3.0  # a row may go by a view that lets so many times the classes
 _SELECTIVE = 0.02  # or by one that lets hardly any pass
 
 
-_SWITCH, _BLOCK, _FULL_BLOCK = 2.5, 5.0, 64  # steps of a switch, of a block, and how many rows a block holds
+_SWITCH, _BLOCK, _BLOCK_ROW = 2.5, 4.0, 0.19  # steps of a switch, of a block, and of each row in one
 _CHAINED = 4  # up to so many rows cost a step each
 
 
@@ -56,9 +56,9 @@ def guess_fork(groups: Sequence[Group], shares: Sequence[Mapping[int, float]]) -
     steps = 0.0
     for view, rows in groups:
         left = sum(shares[row][view] for row in rows)  # rows that a child of the switch holds on average
-        steps += _SWITCH + (left if left <= _CHAINED else _BLOCK * (1 + left / _FULL_BLOCK))
+        steps += _SWITCH + (left if left <= _CHAINED else _BLOCK + _BLOCK_ROW * left)
     unplaced = len(shares) - sum(len(group.rows) for group in groups)
-    return steps + _BLOCK * unplaced / _FULL_BLOCK
+    return steps + _BLOCK_ROW * unplaced
 
 
 def _suited(shares: Mapping[int, float]) -> dict[int, float]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flagcore.compiler.formula import Formulas
 from flagcore.compiler.intervals import Classes
 from flagcore.compiler.plan import Row
 
-__all__ = ["Survey", "ViewSurvey", "local_cuts", "survey_rows"]
+__all__ = ["Guess", "Survey", "ViewSurvey", "guess_sweep", "local_cuts", "survey_rows"]
 
 
 @dataclass(slots=True)
@@ -55,6 +56,29 @@ def survey_rows(formulas: Formulas, rows: Sequence[Row]) -> Survey:
             found.bound_weight += weight
         shares.append(own)
     return Survey(total, views, shares)
+
+
+class Guess(NamedTuple):
+    """What a sweep is expected to come to; the best is the smallest."""
+
+    rows_per_child: float
+    total: float
+    stride: int
+    view: int
+
+
+def guess_sweep(survey: Survey, view: int, limit: int) -> Guess | None:
+    """Find the stride at which the switch is expected to fit the limit, None when there is none."""
+    found = survey.views[view]
+    per_child = survey.weight - found.saved + 1
+    stride, total = 1, found.intervals * per_child
+    while total > limit:
+        stride *= 2
+        if stride >= found.intervals:
+            return None
+        total = found.intervals / stride * per_child + found.bound_weight
+    rows = len(survey.shares) - found.gain
+    return Guess(rows if stride == 1 else rows + found.bound_rows * stride / found.intervals, total, stride, view)
 
 
 def local_cuts(formulas: Formulas, rows: Sequence[Row]) -> dict[int, list[int]]:
