@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from flagcore.compiler.formula import Formulas
 from flagcore.compiler.intervals import Classes
@@ -13,8 +14,7 @@ from flagcore.compiler.plan import Row
 __all__ = ["Guess", "Survey", "ViewSurvey", "guess_sweep", "local_cuts", "survey_rows"]
 
 
-@dataclass(slots=True)
-class ViewSurvey:
+class ViewSurvey(msgspec.Struct):
     """One view and the rows whose projection it bounds."""
 
     intervals: int  # local classes: between the edges of all projections
@@ -24,8 +24,7 @@ class ViewSurvey:
     bound_weight: int = 0
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(msgspec.Struct, frozen=True):
     """``shares[i]``: view -> share of its local classes under which row i can still hold; absent views restrict nothing."""
 
     weight: int
