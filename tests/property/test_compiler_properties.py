@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flagcore.compiler import Options, compile_flag_set
-from flagcore.compiler.graph import build_graph, normalise, source_weight
+from flagcore.compiler.graph import build_graph
 from flagcore.compiler.plan import LeafReason, plan_flag
 from flagcore.compiler.reader import ProgramReader
-from flagcore.compiler.simplify import Branch
+from flagcore.compiler.rows import normalise, source_weight
 from flagcore.compiler.value_objects import ValueObjects
 from flagcore.model.flagset import Condition, FlagSet, Rule
 from flagcore.model.tree import Constant
@@ -21,10 +21,21 @@ from flagcore.snapshot.codec import decode_debug
 from flagcore.snapshot.objects import Snapshot
 from tests.profiles import cases
 from tests.support.authored import FLAG, contexts, expressions, flag_sets, moments
+from tests.support.graph_walker import count_entries
 from tests.support.kernel_library import status_text, verify, verify_set
 from tests.support.program_walker import Walker
 
 _credits = st.sampled_from([0, 1, 4, 50])
+_small_sets = st.sampled_from(  # so that every kind of node occurs on a few rows
+    [
+        {"small": 0, "least_block": 0, "multi_constants": 1},
+        {"small": 2, "group_rows": 2, "block_rows": 3, "multi_constants": 2},
+        {"small": 0, "group_rows": 1, "block_rows": 1, "multi_constants": 2},
+        {"least_block": 0, "block_rows": 2, "max_depth": 2},
+        {"max_depth": 0},
+        {},
+    ]
+)
 _several_contexts = st.lists(contexts(), min_size=1, max_size=8)
 Context = dict[str, object]
 Answer = tuple[str | None, str, str | None]
@@ -51,12 +62,12 @@ def _expected(flag_set: FlagSet, context: Context, moment: int) -> Answer:
 
 
 @settings(max_examples=cases(80))
-@given(flag_sets(), _several_contexts, moments(), _credits, st.sampled_from([0, 3]))
+@given(flag_sets(most_rules=12), _several_contexts, moments(), _credits, st.sampled_from([0, 3]), _small_sets)
 def test_programs_answer_as_the_twin(
-    flag_set: FlagSet, given_contexts: list[Context], moment: int, credit: int, direct: int
+    flag_set: FlagSet, given_contexts: list[Context], moment: int, credit: int, direct: int, more: dict[str, int]
 ) -> None:
-    """A compiled flag gives the twin's variant, reason and rule, whatever the credit and the use of tables."""
-    snapshot = _compile(flag_set, credit_factor=credit, direct_tests=direct)
+    """A compiled flag gives the twin's variant, reason and rule, whatever the credit, the nodes and the use of tables."""
+    snapshot = _compile(flag_set, credit_factor=credit, direct_tests=direct, **more)
     for context in given_contexts:
         assert _answer(snapshot, context, moment) == _expected(flag_set, context, moment)
 
@@ -126,15 +137,14 @@ def _shuffled(mapping: dict[str, object], shuffle: random.Random) -> dict[str, o
 
 
 @settings(max_examples=cases(20))
-@given(flag_sets(most_rules=20), _credits)
-def test_size_keeps_to_the_credit(flag_set: FlagSet, credit: int) -> None:
-    """A graph has at most (4K + 4) W entries: exits of branches, with W the weight of the source."""
-    options = Options(credit_factor=credit)
+@given(flag_sets(most_rules=20), _credits, _small_sets)
+def test_size_keeps_to_the_credit(flag_set: FlagSet, credit: int, more: dict[str, int]) -> None:
+    """A graph has at most (4K + 4) W entries, with W the weight of the source."""
+    options = Options(credit_factor=credit, **more)  # type: ignore[arg-type]
     plan = plan_flag(flag_set.flags[FLAG], flag_set.segments, ValueObjects(), options)
     built = build_graph(plan, options)
-    nodes = (built.graph.node(number) for number in built.graph.reachable([built.root]))
-    entries = sum(len(node.children) for node in nodes if isinstance(node, Branch))
-    assert entries <= (4 * credit + 4) * source_weight(plan.formulas, normalise(plan.formulas, plan.rows))
+    weight = source_weight(plan.formulas, normalise(plan.formulas, plan.rows))
+    assert count_entries(built.graph, built.root) <= (4 * credit + 4) * weight
 
 
 @settings(max_examples=cases(40))
