@@ -1,8 +1,9 @@
 """How cost grows with the number of rules: ``python -m benchmarks.growth [--json] [--sizes N,...] [family ...]``.
 
 For each rule set of benchmarks/workloads/growth.py: mean tests of an evaluation over seeded contexts, entries of the decision
-graph, bytes of the program, CPU time of the compiler. A test is a node of the program on the way, a column of a block in place of the block itself.
-Tests, entries and bytes are the same on every machine; the figures beside them are those of docs/design/compiler.md section 6.
+graph, bytes of the program, CPU time of the compiler. A test is a node of the program on the way, or a column of a block in
+place of the block itself. Tests, entries and bytes are the same on every machine; the figures beside them are those of
+docs/design/compiler.md section 6.
 """
 
 from __future__ import annotations

@@ -18,38 +18,7 @@ FLAG = "growth"
 Rule = dict[str, object]
 Random = random.Random
 
-COUNTRIES = [
-    "US",
-    "DE",
-    "AT",
-    "CH",
-    "FR",
-    "GB",
-    "ES",
-    "IT",
-    "NL",
-    "BE",
-    "SE",
-    "NO",
-    "DK",
-    "FI",
-    "PL",
-    "CZ",
-    "PT",
-    "IE",
-    "JP",
-    "KR",
-    "CN",
-    "IN",
-    "BR",
-    "MX",
-    "CA",
-    "AU",
-    "NZ",
-    "ZA",
-    "EG",
-    "TR",
-]
+COUNTRIES = "US DE AT CH FR GB ES IT NL BE SE NO DK FI PL CZ PT IE JP KR CN IN BR MX CA AU NZ ZA EG TR".split()  # noqa: SIM905
 PLANS = ["free", "basic", "pro", "enterprise", "beta"]
 DEVICES = ["ios", "android", "web", "desktop", "tv"]
 SEGMENTS: dict[str, object] = {

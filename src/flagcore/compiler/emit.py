@@ -158,8 +158,8 @@ class _Emitter:
         table = 0
         if self._forked or len(bounds) > PROVED_STEPS:
             table = self._pool.add(pack(f"<{len(bounds)}I", *(bound.word for bound in reversed(bounds))), 4)
-        entry = self._selection.entries[0]
-        steps = bounds[entry].steps if is_node(entry) else 0
+        entries = self._selection.entries[:1] if table else self._selection.entries
+        steps = max((bounds[entry].steps for entry in entries if is_node(entry)), default=0)
         body = b"".join(parts.values()) + self._pool.finish()
         return self._pack_header(HEADER_SIZE + len(body), offsets, (key, metadata), steps, table) + body
 

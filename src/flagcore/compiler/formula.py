@@ -181,15 +181,15 @@ class Formulas:
 
     def _junction(self, conjunction: bool, parts: Iterable[int]) -> int:
         decided, neutral = (NEVER, ALWAYS) if conjunction else (ALWAYS, NEVER)
+        todo = [part for part in parts if part != neutral]
+        if decided in todo:
+            return decided
+        if len(todo) == 1:
+            return todo[0]
         by_view: dict[int, list[Classes]] = {}
         rest: set[int] = set()
-        todo = list(parts)
         while todo:
             part = todo.pop()
-            if part == decided:
-                return decided
-            if part == neutral:
-                continue
             node = self._nodes[part]
             if isinstance(node, LiteralFormula):
                 by_view.setdefault(node.view, []).append(node.classes)

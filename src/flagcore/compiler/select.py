@@ -141,6 +141,7 @@ class Selector:
         self._options = options
         self._forks = Forks(self._add, self._smallest_of)
         self._smallest: list[int] = []  # leaf that each operation can reach
+        self._row_tests: set[Exit] = set()
 
     def select_graph(self, graph: Graph, roots: Sequence[int]) -> tuple[Exit, ...]:
         """Select everything that can be reached from ``roots``; returns the exit of each."""
@@ -405,18 +406,21 @@ class Selector:
         return compare(key, flags, below, above, unknown)
 
     def _add(self, operation: Operation) -> Exit:
-        if not operation.visits_all and any(map(self._is_row, operation.exits)):
+        is_row = not operation.visits_all and any(map(self._is_row, operation.exits))
+        if is_row:
             operation = msgspec.structs.replace(operation, flags=operation.flags | NodeFlag.ROW)
         number = self._numbers.get(operation)
         if number is None:
             number = self._numbers[operation] = len(self.operations)
             self.operations.append(operation)
+            if is_row:
+                self._row_tests.add(number)
             self._smallest.append(min(map(self._smallest_of, operation.exits)))
         return number
 
     def _is_row(self, exit_: Exit) -> bool:
         """The exit is part of a block's row: NONE, or a test that may lead to it."""
-        return exit_ == NONE or (is_node(exit_) and bool(self.operations[exit_].flags & NodeFlag.ROW))
+        return exit_ == NONE or exit_ in self._row_tests
 
     def _smallest_of(self, exit_: Exit) -> int:
         return self._smallest[exit_] if is_node(exit_) else exit_ ^ LEAF_BIT
