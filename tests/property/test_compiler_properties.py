@@ -43,7 +43,7 @@ Answer = tuple[str | None, str, str | None]
 
 def _compile(flag_set: FlagSet, **options: int) -> Snapshot:
     """Compile, and have the kernel prove every program and value set sound."""
-    snapshot = compile_flag_set(flag_set, debug=False, options=Options(**options)).snapshot  # type: ignore[arg-type]
+    snapshot = compile_flag_set(flag_set, debug=False, options=Options(check=True, **options)).snapshot  # type: ignore[arg-type]
     assert [status_text(verify(program)) for program in snapshot.programs.values() if verify(program)] == []
     assert [status_text(verify_set(blob)) for blob in snapshot.value_sets.values() if verify_set(blob)] == []
     return snapshot
@@ -140,7 +140,7 @@ def _shuffled(mapping: dict[str, object], shuffle: random.Random) -> dict[str, o
 @given(flag_sets(most_rules=20), _credits, _small_sets)
 def test_size_keeps_to_the_credit(flag_set: FlagSet, credit: int, more: dict[str, int]) -> None:
     """A graph has at most (4K + 4) W entries, with W the weight of the source."""
-    options = Options(credit_factor=credit, **more)  # type: ignore[arg-type]
+    options = Options(credit_factor=credit, check=True, **more)  # type: ignore[arg-type]
     plan = plan_flag(flag_set.flags[FLAG], flag_set.segments, ValueObjects(), options)
     built = build_graph(plan, options)
     weight = source_weight(plan.formulas, normalise(plan.formulas, plan.rows))

@@ -66,13 +66,13 @@ def _walk(graph: Graph, number: int, classes: tuple[int, ...]) -> int:
 
 
 _SMALL_SETS = [  # so that every kind of node occurs on a few rows
-    Options(),
-    Options(credit_factor=0, small=0, least_block=0),
-    Options(credit_factor=1, small=2, group_rows=2, block_rows=3),
-    Options(credit_factor=50, small=0, group_rows=1, block_rows=1),
-    Options(credit_factor=4, small=64, least_block=0, block_rows=2),
-    Options(credit_factor=4, small=2, group_rows=2, max_depth=1),
-    Options(max_depth=0),
+    Options(check=True),
+    Options(check=True, credit_factor=0, small=0, least_block=0),
+    Options(check=True, credit_factor=1, small=2, group_rows=2, block_rows=3),
+    Options(check=True, credit_factor=50, small=0, group_rows=1, block_rows=1),
+    Options(check=True, credit_factor=4, small=64, least_block=0, block_rows=2),
+    Options(check=True, credit_factor=4, small=2, group_rows=2, max_depth=1),
+    Options(check=True, max_depth=0),
 ]
 
 
@@ -139,7 +139,7 @@ def test_rows_by_contained_constants(
     least = data.draw(st.sampled_from([1, 3, 8]))
     kind = data.draw(st.sampled_from(["list", "text", "number", "missing"]))
     plain = data.draw(st.integers(0, 3))
-    built = build_graph(plan, Options(multi_constants=least))
+    built = build_graph(plan, Options(multi_constants=least, check=True))
 
     def class_of(view: int) -> int:
         if view == 20:
@@ -177,7 +177,7 @@ def _crossed_plan(count: int, views: int = 10) -> Plan:
 def test_rows_that_no_switch_tells_apart_are_partitioned() -> None:
     """Many rows over many attributes become a fork of one switch for each attribute: a few steps each."""
     plan = _crossed_plan(400)
-    built = build_graph(plan, Options())
+    built = build_graph(plan, Options(check=True))
     assert isinstance(built.graph.node(built.root), Fork)
     for number in (0, 7, 399):
         classes = [3 + number] * 10
@@ -188,7 +188,7 @@ def test_rows_that_no_switch_tells_apart_are_partitioned() -> None:
 
 def test_without_depth_many_rows_are_blocks() -> None:
     """Where nothing may be nested any deeper, rows are met 64 at a time."""
-    built = build_graph(_crossed_plan(400), Options(max_depth=0))
+    built = build_graph(_crossed_plan(400), Options(max_depth=0, check=True))
     kinds = [type(built.graph.node(number)) for number in built.graph.reachable([built.root])]
     assert kinds.count(Block) == 7
     assert kinds.count(Branch) == kinds.count(Fork) == 0

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from flagcore.compiler.blocks import Blocks
 from flagcore.compiler.chain import Chain
+from flagcore.compiler.check import check_graph, check_groups, check_rows
 from flagcore.compiler.contained import ByConstant, by_constant
 from flagcore.compiler.formula import ALWAYS
 from flagcore.compiler.nodes import Keyed, ListMulti, TextMulti
@@ -45,6 +46,8 @@ def build_graph(plan: Plan, options: Options) -> Built:
     rows = normalise(plan.formulas, plan.rows)
     builder = _Builder(plan, options)
     root = builder.build(rows, options.credit_factor * source_weight(plan.formulas, rows), options.max_depth)
+    if options.check:
+        check_graph(builder.graph, [root], plan.views)
     return Built(builder.graph, root)
 
 
@@ -60,6 +63,8 @@ class _Builder:
 
     def build(self, rows: Rows, credit: int, depth: int) -> int:
         """Return the node that yields the first true row; lists met before are shared."""
+        if self._options.check:
+            check_rows(rows)
         if rows[0].formula == ALWAYS:
             return self.graph.leaf(rows[0].leaf)
         known = self._built.get(rows)
@@ -167,6 +172,8 @@ class _Builder:
         """Return the groups that are worth a switch, none when they hold less than half of the rows."""
         count = len(survey.shares)
         groups = partition(survey.shares)
+        if self._options.check:
+            check_groups(groups, count)
         groups = [group for group in groups if len(group.rows) >= min(self._options.group_rows, count / 2)]
         return groups if 2 * sum(len(group.rows) for group in groups) >= count else []
 

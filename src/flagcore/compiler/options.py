@@ -23,3 +23,4 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     program_bytes: int = 16 << 20
     direct_tests: int = 3  # more tests than this of one attribute in one place become a table
     automaton_states: int = 10_000
+    check: bool = False  # assert what must hold inside the builder
