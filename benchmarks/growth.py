@@ -36,6 +36,9 @@ from tests.support.program_walker import Walker
 
 __all__ = ["DESIGN", "SIZES", "Growth", "measure"]
 
+OPTIONS = Options(
+    literal_runs=1_000_000
+)  # 10,000 rules over 6 of 20 attributes come to more than a flag may usually have
 SIZES = (1, 10, 100, 1_000, 10_000)
 CONTEXTS = 200
 CHECKED = 3  # contexts whose answer is compared with the twin's, which walks every rule
@@ -68,7 +71,7 @@ def measure(family: str, rules: int, evaluations: int = CONTEXTS) -> Growth:
     """Compile a rule set and walk it; asserts some answers against the twin."""
     flag_set = loads(json.dumps(rule_set(family, rules)), "json").flag_set
     start = time.process_time()
-    snapshot = compile_flag_set(flag_set, debug=False).snapshot
+    snapshot = compile_flag_set(flag_set, debug=False, options=OPTIONS).snapshot
     spent = time.process_time() - start
     program = _Reader(snapshot.programs[FLAG])
     walked = list(islice(contexts(family, rules), evaluations))
@@ -82,9 +85,8 @@ def measure(family: str, rules: int, evaluations: int = CONTEXTS) -> Growth:
 
 def _entries(flag_set: FlagSet) -> tuple[int, int]:
     """Return the entries of the flag's graph, and the weight of its rules."""
-    options = Options()
-    plan = plan_flag(flag_set.flags[FLAG], flag_set.segments, ValueObjects(), options)
-    built = build_graph(plan, options)
+    plan = plan_flag(flag_set.flags[FLAG], flag_set.segments, ValueObjects(), OPTIONS)
+    built = build_graph(plan, OPTIONS)
     return count_entries(built.graph, built.root), source_weight(plan.formulas, normalise(plan.formulas, plan.rows))
 
 
