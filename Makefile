@@ -40,6 +40,7 @@ bench: ## the workloads of benchmarks/, as ratios to a compiled method call, and
 	@tools/setup.sh valgrind
 	$(PYTHON_BIN) -m benchmarks.run
 	$(PYTHON_BIN) -m benchmarks.instructions
+	$(PYTHON_BIN) -m benchmarks.tables
 
 rivals: setup ## the peers' released packages beside us: table and chart of docs/performance.md (about 10 minutes)
 	$(PYTHON_BIN) -m benchmarks.rivals

@@ -7,7 +7,7 @@
 
 #include "columns_tests.h"
 
-#define FC_MOST_STATIONS 512u
+#define FC_MOST_STATIONS 2048u
 #define FC_KNOWN_ENTRIES (1u << 20) /* of all dictionaries together: 4 MB a runner */
 
 typedef struct { /* what a row's values may point into */
@@ -282,6 +282,12 @@ static int fc_is_sound(FcRunner *runner, uint32_t place, const FcField *field) {
     return *known > 0;
 }
 
+/* Texts that the loops take: views are looked at one by one, others have been for this batch. */
+static int fc_are_texts(FcRunner *runner, uint32_t place, const FcField *field) {
+    if (field->flags & FC_FIELD_BINARY) return 0;
+    return field->kind == FC_FIELD_VIEW || (field->kind == FC_FIELD_TEXT && fc_is_sound(runner, place, field));
+}
+
 /* A loop made for this test and column, if there is one. */
 static int fc_codes_fast(FcRunner *runner, const FcNode *node, const FcSpot *spot, uint8_t *codes) {
     const FcField *const field = spot->field;
@@ -294,7 +300,8 @@ static int fc_codes_fast(FcRunner *runner, const FcNode *node, const FcSpot *spo
         return 1;
     }
     if (node->op == FC_OP_NUMBER) return fc_codes_numbers(spot, node, codes);
-    if (field->kind != FC_FIELD_TEXT || field->flags & FC_FIELD_BINARY || !fc_is_sound(runner, node->slot, field)) return 0;
+    if (!fc_are_texts(runner, node->slot, field)) return 0;
+    if (field->kind == FC_FIELD_VIEW) return fc_codes_texts(spot, runner->columns->program, node, codes, NULL);
     const uint8_t *const end = field->bytes + fc_unsigned_at(field->data, field->offset + runner->row + runner->batch, field->width);
     return fc_codes_texts(spot, runner->columns->program, node, codes, end);
 }
@@ -334,7 +341,7 @@ FC_INLINE void fc_split_texts(FcRunner *runner, const FcLeaf *leaf, const FcSpot
     const FcContestant *const contestants = fc_at(runner->columns->program->bytes, leaf->variant);
     for (uint32_t i = 0; i < spot->count; i++) {
         const uint32_t row = fc_row(spot, i, shape);
-        const FcSpan span = fc_span_at(spot, row, width);
+        const FcSpan span = fc_sound_span(spot, row, width);
         uint32_t winner = leaf->count; /* not bucketable */
         if (FC_LIKELY(span.length && fc_has_row(spot, row, shape)))
             winner = fc_race_of(fc_xxh64(span.bytes, span.length, leaf->seed), contestants, leaf->count, leaf->flags);
@@ -346,8 +353,10 @@ FC_INLINE void fc_split_texts(FcRunner *runner, const FcLeaf *leaf, const FcSpot
 static int fc_step_split(FcRunner *runner, uint32_t station, const FcSpot *spot) {
     const FcLeaf *const leaf = &runner->columns->program->leaves[fc_station_leaf(runner, station)];
     const FcField *const field = spot->field;
-    if (field->kind != FC_FIELD_TEXT || field->flags & FC_FIELD_BINARY || !fc_is_sound(runner, leaf->slot, field)) return 0;
-    if (field->width == 4)
+    if (!fc_are_texts(runner, leaf->slot, field)) return 0;
+    if (field->kind == FC_FIELD_VIEW)
+        fc_split_texts(runner, leaf, spot, FC_VIEW_WIDTH);
+    else if (field->width == 4)
         fc_split_texts(runner, leaf, spot, 4);
     else
         fc_split_texts(runner, leaf, spot, 8);

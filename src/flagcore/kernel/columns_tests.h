@@ -97,13 +97,22 @@ static int fc_codes_numbers(const FcSpot *spot, const FcNode *node, uint8_t *cod
     }
 }
 
-/* ---- texts: of TEXT fields whose batch is UTF-8 ---------------------------------------------------------------------------- */
+/* ---- texts: of TEXT fields whose batch is UTF-8, and of VIEW fields ---------------------------------------------------------------------------- */
 
 FC_INLINE FcSpan fc_span_at(const FcSpot *spot, uint32_t row, uint32_t width) {
     const uint8_t *const offsets = spot->field->data;
     const int64_t at = spot->at + row;
     const uint64_t start = fc_unsigned_at(offsets, at, width);
     return (FcSpan){spot->field->bytes + start, fc_unsigned_at(offsets, at + 1, width) - start};
+}
+
+#define FC_VIEW_WIDTH 16u /* in place of a width of offsets: views, each of which is looked at */
+
+/* The text of a row; no bytes: it is none. */
+FC_INLINE FcSpan fc_sound_span(const FcSpot *spot, uint32_t row, uint32_t width) {
+    if (width != FC_VIEW_WIDTH) return fc_span_at(spot, row, width);
+    const FcSpan span = fc_view_span(spot->field, spot->at + row);
+    return span.bytes && fc_is_utf8(span.bytes, (uint32_t)span.length) ? span : (FcSpan){NULL, 0};
 }
 
 /* Equality with a text of up to 8 bytes: the word is loaded where it reads inside the batch's bytes, else put together. */
@@ -133,8 +142,9 @@ FC_INLINE void fc_codes_text(const FcSpot *spot, const FcProgram *program, const
     const int shape = fc_shape(spot);
     for (uint32_t i = 0; i < spot->count; i++) {
         const uint32_t row = fc_row(spot, i, shape);
-        FcValue value = fc_text_value(fc_span_at(spot, row, width));
-        codes[i] = (uint8_t)(fc_has_row(spot, row, shape) ? truth_of(program, node, &value) : FC_UNKNOWN);
+        const FcSpan span = fc_sound_span(spot, row, width);
+        FcValue value = fc_text_value(span);
+        codes[i] = (uint8_t)(span.bytes && fc_has_row(spot, row, shape) ? truth_of(program, node, &value) : FC_UNKNOWN);
     }
 }
 
@@ -160,7 +170,7 @@ FC_INLINE void fc_codes_gate(const FcSpot *spot, const FcNode *node, uint8_t *co
     const uint32_t threshold = node->pool;
     for (uint32_t i = 0; i < spot->count; i++) {
         const uint32_t row = fc_row(spot, i, shape);
-        const FcSpan span = fc_span_at(spot, row, width);
+        const FcSpan span = fc_sound_span(spot, row, width);
         codes[i] = FC_UNKNOWN;
         if (FC_LIKELY(span.length && fc_has_row(spot, row, shape))) codes[i] = fc_bucket_of(fc_xxh64(span.bytes, span.length, seed)) < threshold;
     }
@@ -171,7 +181,7 @@ FC_INLINE int fc_codes_texts_of(
     const int shape = fc_shape(spot);
     switch (node->op) {
     case FC_OP_TEXT:
-        if (node->length > 8 || node->flags & FC_NODE_FOLD)
+        if (node->length > 8 || node->flags & FC_NODE_FOLD || width == FC_VIEW_WIDTH)
             fc_codes_text(spot, program, node, codes, width, fc_truth_text);
         else if (shape == FC_DENSE)
             fc_codes_short(spot, node, codes, width, end, FC_DENSE);
@@ -199,8 +209,9 @@ FC_INLINE int fc_codes_texts_of(
     }
 }
 
-/* `end` of the bytes of the batch. */
+/* `end` of the bytes of the batch, of a TEXT. */
 static int fc_codes_texts(const FcSpot *spot, const FcProgram *program, const FcNode *node, uint8_t *codes, const uint8_t *end) {
+    if (spot->field->kind == FC_FIELD_VIEW) return fc_codes_texts_of(spot, program, node, codes, FC_VIEW_WIDTH, end);
     if (spot->field->width == 4) return fc_codes_texts_of(spot, program, node, codes, 4, end);
     return fc_codes_texts_of(spot, program, node, codes, 8, end);
 }
