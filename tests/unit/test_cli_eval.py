@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,30 @@ def test_all_flags(command: Command) -> None:
         ["search.model", '{"k":'],
     ]
     assert list(command("eval", "--all", "--prefix", "search.", "--json").json) == ["search.limit", "search.model"]
+
+
+def test_prefixes_that_no_flag_has(command: Command) -> None:
+    """Nothing to show is said, and is no finding; JSON has an empty object."""
+    assert command("eval", "--all", "--prefix", "zz") == (0, "no flag's key begins with 'zz'\n", "")
+    assert command("eval", "--all", "--prefix", "zz", "--json").json == {}
+
+
+def test_a_folder_in_place_of_a_flag(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lone word that is a folder gets a hint how to name flags in it, whether or not there are flags elsewhere."""
+    (tmp_path / "mine").mkdir()
+    code, out, _ = command("eval", "mine")
+    assert code == 1
+    assert "mine is a folder here: write the flag's key behind it" in out
+    (tmp_path / "empty" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "empty")
+    for verb in ("eval", "explain"):
+        code, _, err = command(verb, "mine")
+        assert code == 2
+        assert "which flag?" in err
+        assert "mine is a folder here" in err
+    code, _, err = command("eval", "other")
+    assert code == 2
+    assert f"there is no flags, flags.yaml, flags.yml, flags.json, flags.toml or flags.fcs in {Path.cwd()}" in err
 
 
 def test_types_and_default_values(command: Command) -> None:

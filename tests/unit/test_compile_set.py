@@ -7,7 +7,7 @@ import pytest
 
 from flagcore.compiler import Compiled, Options, compile_flag, compile_flag_set, flag_compiler
 from flagcore.errors import FlagSetError
-from flagcore.model import parse_expression
+from flagcore.model import build_flag_set, parse_expression
 from flagcore.model.flagset import Condition, Flag, FlagSet, Requirement, Rule, Segment
 from flagcore.snapshot.codec import decode_debug
 from flagcore.terms import FlagType
@@ -209,6 +209,38 @@ def test_limits() -> None:
     assert _problems(many, program_bytes=1000) == [("program-too-large", "flags.f")]
     pattern = _set(_flag("f", 'x matches "(a|b)*a(a|b){40}"'))
     assert _problems(pattern, automaton_states=50)[0][0] == "automaton-too-large"
+
+
+def test_an_automaton_too_large_names_pattern_and_rule() -> None:
+    """The problem says which pattern needs too much, of several, and in which rule it stands, also inside a segment."""
+    document = {
+        "schema": "flagcore/v1",
+        "segments": {
+            "odd": {"when": 'not (x matches "(a|b)*a(a|b){40}")'},
+            "one": {"when": 'segment("odd") or has(y)'},
+        },
+        "flags": {
+            "direct": {
+                "type": "boolean",
+                "default": "off",
+                "rules": [
+                    {"id": "well", "when": 'x matches "ab+"', "serve": "on"},
+                    {"id": "dear", "when": 'has(x) and x matches "(a|b)*a(a|b){40}"', "serve": "on"},
+                ],
+            },
+            "nested": {
+                "type": "boolean",
+                "default": "off",
+                "rules": [{"id": "r", "when": 'segment("one") or x matches "b"', "serve": "on"}],
+            },
+        },
+    }
+    with pytest.raises(FlagSetError) as caught:
+        compile_flag_set(build_flag_set(document).flag_set)
+    found = {problem.path: problem.message for problem in caught.value.problems}
+    assert list(found) == ["flags.direct.rules[1].when", "flags.nested.rules[0].when"]
+    assert all("the pattern '(a|b)*a(a|b){40}' on 'x' cannot be compiled" in message for message in found.values())
+    assert found["flags.direct.rules[1].when"].startswith("rule 'dear': ")
 
 
 def test_a_long_list_counts_as_one_test() -> None:

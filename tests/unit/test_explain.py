@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from flagcore import bucketing
 from flagcore.engine import Engine
+from flagcore.errors import FlagSetError
 from flagcore.evaluator.explain import Condition, Explanation, needed_shares
+from flagcore.snapshot.codec import decode_debug, encode_debug
 from tests.support.engines import boolean, engine_of, snapshot_of
 
 FLAGS: dict[str, Any] = {
@@ -147,8 +150,6 @@ def test_flags_without_steps(engine: Engine):
 @pytest.mark.parametrize("debug", [b"", b"\xc1", b"\x95\x90\x90\x90\xc4\x00\x90", b"\x91" * 5000])
 def test_malformed_debug_information(debug: bytes):
     """Debug information that is malformed costs the steps, not the answer."""
-    import msgspec
-
     engine = Engine()
     engine.load(msgspec.structs.replace(snapshot_of({"f": boolean("a == 1")}), debug={"f": debug}))
     explanation = engine.explain("f", {"a": 1})
@@ -157,8 +158,6 @@ def test_malformed_debug_information(debug: bytes):
 
 def test_changed_debug_information_harms_nothing():
     """Every changed byte of debug information, probes included, is survived."""
-    import msgspec
-
     good = snapshot_of({"f": boolean('a == 1 and b in ["x", "y"]', percent=20)})
     engine = Engine()
     for position in range(len(good.debug["f"])):
@@ -166,3 +165,61 @@ def test_changed_debug_information_harms_nothing():
         wrong[position] ^= 0x41
         engine.load(msgspec.structs.replace(good, debug={"f": bytes(wrong)}))
         str(engine.explain("f", {"a": 1, "b": "x", "targetingKey": "u"}))
+
+
+def doubling(levels: int) -> dict[str, dict[str, str]]:
+    """Return segments of which each names the one before twice."""
+    twice = {f"s{i}": {"when": f'segment("s{i - 1}") or segment("s{i - 1}")'} for i in range(1, levels + 1)}
+    return {"s0": {"when": 'a == "x"'}} | twice
+
+
+def test_segments_are_described_once():
+    """Segments that name each other again and again are written and shown once; later they are named."""
+    flags = {"f": boolean('segment("s17") and segment("s16")')}
+    snapshot = snapshot_of(flags, segments=doubling(17))
+    assert len(snapshot.debug["f"]) < 2_000
+    explanation = engine_of(flags, segments=doubling(17)).explain("f", {"a": "x"})
+    text = str(explanation)
+    assert len(text) < 10_000
+    assert len(json.dumps(explanation.to_dict())) < 20_000
+    assert text.count('a == "x"') == 1
+    assert text.count('segment("s0")    (see above)') == 1
+    assert {part.truth for part in conditions(explanation)} == {True}
+
+
+def test_segments_that_double_without_bound():
+    """Thirty levels come to more than the compiler takes: a problem, at once."""
+    with pytest.raises(FlagSetError, match="too-many-tests"):
+        snapshot_of({"f": boolean('segment("s30")')}, segments=doubling(30))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["segment", "s1"], ["segment", "s2"]),  # names itself
+        (["segment", "s1"], ["segment", "gone"]),
+        (["segment", "s1"], ["segment"]),
+        (["segment", "s1"], ["segment", ["s1"]]),
+    ],
+)
+def test_malformed_segments_of_debug_information(old: list[object], new: list[object]):
+    """Segments that name themselves, or what there is not, cost the steps, not the answer."""
+    snapshot = snapshot_of({"f": boolean('segment("s2")')}, segments=doubling(2))
+    debug = decode_debug(snapshot.debug["f"])
+    assert debug.segments["s2"] == ["any", old, old]
+    spoilt = msgspec.structs.replace(debug, segments=debug.segments | {"s2": ["any", new, new]})
+    engine = Engine()
+    engine.load(msgspec.structs.replace(snapshot, debug={"f": encode_debug(spoilt)}))
+    explanation = engine.explain("f", {"a": "x"})
+    assert explanation.value is True
+    assert "cannot be used" in str(explanation)
+
+
+def test_tests_without_an_attribute():
+    """A test in the debug information whose path has no names costs the steps, and does not crash."""
+    snapshot = snapshot_of({"f": boolean('a == "x"')})
+    debug = decode_debug(snapshot.debug["f"])
+    spoilt = msgspec.structs.replace(debug, tests=(msgspec.structs.replace(debug.tests[0], path=()),))
+    engine = Engine()
+    engine.load(msgspec.structs.replace(snapshot, debug={"f": encode_debug(spoilt)}))
+    assert "cannot be used" in str(engine.explain("f", {"a": "x"}))

@@ -112,7 +112,7 @@ def test_newer_formats():
 def test_debug_round_trip_and_refusals():
     """Debug information survives encoding; malformed bytes are refused."""
     rule = DebugRule("r", "a == 1", ["probe", 0], None, None, "on", None)
-    debug = DebugFlag((rule,), rule, (("f", ("on",), None),), b"program", ())
+    debug = DebugFlag((rule,), rule, (("f", ("on",), None),), b"program", (), {"s": ["constant", True]})
     assert decode_debug(encode_debug(debug)) == debug
     for wrong in (b"", b"\xc1", b"\x91" * 100_000, msgspec.msgpack.encode([1])):
         with pytest.raises(SnapshotError):

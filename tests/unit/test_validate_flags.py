@@ -320,3 +320,21 @@ def test_faults_do_not_cause_faults():
     assert codes("flags: {f: 5, g: {type: boolean, default: off, requires: [{flag: f, is: on}]}}") == [
         ("wrong-type", "")
     ]
+
+
+def test_warnings_that_only_follow_from_an_error():
+    """A percent out of range makes no rule that always matches; a misspelt variant hides who serves, so that none is called unused."""
+    body = "type: string\nvariants: {c: x, d: y}\ndefault: c\n"
+    assert codes(flag(body + "rules: [{id: r, percent: 120, serve: c}, {id: s, serve: d}]")) == [
+        ("out-of-range", "rules[0].percent")
+    ]
+    misspelt = flag(body + "rules: [{id: r, when: has(x), serve: dd}]")
+    assert codes(misspelt) == [("unknown-variant", "rules[0].serve")]
+
+
+def test_booleans_as_names_of_variants():
+    """YAML reads true as a boolean: the hint says to quote it, or to write what is a text anyway."""
+    found = problems(flag("type: string\nvariants: {true: x, off: y}\ndefault: off"))
+    assert [(problem.code, problem.hint) for problem in found] == [
+        ("bad-key", 'write "true" in quotes, or on and off, which are texts')
+    ]

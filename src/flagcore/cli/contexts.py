@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import msgspec
 
 from flagcore.cli import UsageError
-from flagcore.cli.sources import add_cache, add_path
+from flagcore.cli.sources import add_cache, add_path, find_path
 
-__all__ = ["Words", "add_words", "read_time", "read_words"]
+__all__ = ["Words", "add_words", "find_flags", "folder_hint", "read_time", "read_words"]
 
 TARGETING_KEY = "targetingKey"
 ORDER = "the words are [PATH] FLAG [KEY=VALUE ...]"
@@ -63,6 +63,22 @@ def read_words(arguments: argparse.Namespace, *, wants_flag: bool = True) -> Wor
         raise UsageError("which flag?", "write its key, as in: flagcore eval flags/ checkout.new targetingKey=u-1")
     context = _read_context(arguments.context) if arguments.context is not None else {}
     return Words(names[0] or None, names[1] if wants_flag else None, context | dict(map(_pair, pairs)))
+
+
+def find_flags(words: Words) -> str:
+    """Return the path of the flags that the words mean, as ``find_path``; say so where a lone word can only be that path."""
+    try:
+        return find_path(words.path)
+    except UsageError:
+        if words.path is not None or words.flag_key is None or not os.path.exists(words.flag_key):
+            raise
+        raise UsageError("which flag?", folder_hint(words.flag_key)) from None
+
+
+def folder_hint(word: str) -> str:
+    """Return how to name flags at a place that was taken for a flag's key."""
+    kind = "a folder" if os.path.isdir(word) else "a file"
+    return f"{word} is {kind} here: write the flag's key behind it, as in: {word} checkout.new"
 
 
 def _is_path(word: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
 import msgspec
 
 from flagcore.cli import FINDINGS, FINE, UsageError
-from flagcore.cli.contexts import add_words, read_time, read_words
+from flagcore.cli.contexts import add_words, find_flags, folder_hint, read_time, read_words
 from flagcore.cli.output import Style, print_table, short_json, write_json
-from flagcore.cli.sources import Opened, find_path, open_flags, start_engine
+from flagcore.cli.sources import Opened, open_flags, start_engine
 from flagcore.engine import Engine, EvaluationDetails
 from flagcore.terms import ErrorCode, FlagType
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--prefix goes with --all")
     default = _default(arguments)
     at = read_time(arguments.at)
-    opened = open_flags(find_path(words.path), words.flag_key, cached=not arguments.no_cache)
+    opened = open_flags(find_flags(words), words.flag_key, cached=not arguments.no_cache)
     engine = start_engine(opened, at)
     if words.flag_key is None:
         results = dict(engine.evaluate_all(words.context, arguments.prefix))
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         plain = {key: to_plain(details) for key, details in results.items()}
         write_json(plain if words.flag_key is None else plain[words.flag_key])
     elif words.flag_key is None:
-        _show_table(results)
+        _show_table(results, arguments.prefix)
     else:
         _show(results[words.flag_key], opened)
     sys.stdout.flush()
@@ -101,8 +102,8 @@ def _show(details: EvaluationDetails, opened: Opened) -> None:
     print(f"{style('bold', details.flag_key)} = {style('cyan', short_json(details.value))}")
     if details.error_code:
         print(f"  {style('red', 'error')}    {details.error_code}: {details.error_message or 'no more is known'}")
-        if details.error_code is ErrorCode.FLAG_NOT_FOUND and (near := opened.nearest(details.flag_key)):
-            print(f"  hint     did you mean {near}?")
+        if details.error_code is ErrorCode.FLAG_NOT_FOUND and (hint := _hint(details.flag_key, opened)):
+            print(f"  hint     {hint}")
     if details.variant is not None:
         print(f"  variant  {details.variant}")
     print(f"  reason   {details.reason}")
@@ -110,11 +111,20 @@ def _show(details: EvaluationDetails, opened: Opened) -> None:
         print(f"  rule     {rule}")
 
 
+def _hint(flag_key: str, opened: Opened) -> str | None:
+    if near := opened.nearest(flag_key):
+        return f"did you mean {near}?"
+    return folder_hint(flag_key) if os.path.exists(flag_key) else None
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 
-def _show_table(results: dict[str, EvaluationDetails]) -> None:
+def _show_table(results: dict[str, EvaluationDetails], prefix: str | None) -> None:
+    if not results:
+        print(f"no flag's key begins with {prefix!r}" if prefix else "there are no flags")
+        return
     rows = [
         (
             key,

@@ -7,9 +7,9 @@ import re
 import sys
 
 from flagcore.cli import FINDINGS, FINE
-from flagcore.cli.contexts import add_words, read_time, read_words
+from flagcore.cli.contexts import add_words, find_flags, read_time, read_words
 from flagcore.cli.output import Style, write_json
-from flagcore.cli.sources import find_path, open_flags, start_engine
+from flagcore.cli.sources import open_flags, start_engine
 
 EPILOG = """\
 examples:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     words = read_words(arguments)
     key, at = words.flag_key or "", read_time(arguments.at)
-    opened = open_flags(find_path(words.path), key, cached=not arguments.no_cache)
+    opened = open_flags(find_flags(words), key, cached=not arguments.no_cache)
     engine = start_engine(opened, at)
     explanation = engine.explain(key, words.context, at)
     if arguments.json:

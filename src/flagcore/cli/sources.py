@@ -49,9 +49,12 @@ def find_path(given: str | None, *, authored: bool = False) -> str:
     path = given or read_settings({}).source
     hint = "name a file or directory, or set FLAGCORE_SOURCE" if given is None else None
     if path is None:
-        path = next((name for name in AUTHORED + (() if authored else COMPILED) if os.path.exists(name)), None)
-    if path is None:
-        raise UsageError("no flags found here", hint)
+        usual = AUTHORED + (() if authored else COMPILED)
+        path = next((name for name in usual if os.path.exists(name)), None)
+        if path is None:
+            raise UsageError(
+                f"no flags found: there is no {', '.join(usual[:-1])} or {usual[-1]} in {os.getcwd()}", hint
+            )
     if "://" in path:
         raise UsageError(f"{path}: the command works on files", "name a file or directory with --flags")
     if not os.path.exists(path):

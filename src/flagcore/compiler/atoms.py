@@ -153,6 +153,7 @@ class TestReader:
         except PatternError as error:
             raise Refusal("bad-pattern", f"the pattern {text!r} cannot be used: {error}") from error
         view = self._views.get(MatchView, test.path, (), pattern)
+        view.text = text
         return ((Part(view, view.members),),)
 
     def _any_text(self, path: Path) -> Group:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.views import MatchView
 from flagcore.model.tree import Path, flat_key
 
+if TYPE_CHECKING:
+    from flagcore.compiler.patterns import Needle, PatternTest
+
 __all__ = ["Automata", "Automaton", "build_automata_of"]
+
+SHOWN = 60  # characters of a pattern in a message
 
 
 class Automaton(NamedTuple):
@@ -50,13 +55,24 @@ def _build(automata: Automata, path: Path, views: Sequence[MatchView], states: i
     try:
         blobs = build_automata(tests, AutomatonLimits(states=states))
     except AutomatonTooLarge as error:
-        raise Refusal(
-            "automaton-too-large",
-            f"a pattern on {flat_key(path)!r} cannot be compiled: {error.reason}",
-            hint="make the pattern simpler or its repeat counts smaller",
-        ) from error
+        raise _refusal(path, tests[error.index], views, error.reason) from error
     for blob in blobs:
         index = len(automata.built)
         automata.built += (Automaton(path, blob.data),)
         for position, number in enumerate(blob.bits):
             automata.places.setdefault(number, []).append((index, 1 << position))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+
+
+def _refusal(path: Path, test: Needle | PatternTest, views: Sequence[MatchView], reason: str) -> Refusal:
+    text = next((view.text for view in views if view.number == test.bit and view.text), "")
+    named = f"the pattern {_cut(text)!r}" if text else "a text to look for"
+    return Refusal(
+        "automaton-too-large",
+        f"{named} on {flat_key(path)!r} cannot be compiled: {reason}",
+        hint="make the pattern simpler or its repeat counts smaller",
+        pattern=text,
+    )

@@ -46,6 +46,7 @@ def describe_flag(
         tuple((requirement.flag, requirement.accepted, requirement.otherwise) for requirement in flag.requires),
         probes,
         tests,
+        describer.segments,
     )
     return encode_debug(information), sets
 
@@ -58,7 +59,7 @@ class _Describer:
         self._segments = segments
         self._probes: dict[str, int] = {}
         self._probed: list[tuple[str, Path, Expression]] = []
-        self._bodies: dict[str, list[object]] = {}
+        self.segments: dict[str, list[object]] = {}  # name -> tree
 
     # -- rules
 
@@ -121,15 +122,15 @@ class _Describer:
             case Constant(value):
                 return ["constant", value]
             case InSegment(name):
-                return ["segment", name, self._body(name)]
+                self._describe(name)
+                return ["segment", name]
             case Has(path) | Test(path):
                 return ["probe", self._probe(_test_text(tree), path, tree)]
 
-    def _body(self, name: str) -> list[object]:
-        body = self._bodies.get(name)
-        if body is None:
-            body = self._bodies[name] = self._segment(self._segments[name])
-        return body
+    def _describe(self, name: str) -> None:
+        """Write a segment's tree once: segments may name each other again and again."""
+        if name not in self.segments:
+            self.segments[name] = self._segment(self._segments[name])
 
     def _segment(self, segment: Segment) -> list[object]:
         if segment.when is not None:

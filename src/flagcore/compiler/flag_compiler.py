@@ -17,6 +17,8 @@ from flagcore.compiler.rows import source_weight
 from flagcore.compiler.select import linked_sets, select
 from flagcore.compiler.value_objects import ValueObjects
 from flagcore.model.flagset import Flag, Segment
+from flagcore.model.tree import All, Any, Expression, InSegment, Not, Test
+from flagcore.terms import Operator
 
 __all__ = ["FlagProgram", "compile_one"]
 
@@ -38,7 +40,11 @@ def compile_one(
     plan = plan_flag(flag, segments, objects, options)
     _check_limits(plan, options)
     built = build_graph(plan, options)
-    selection = select(built, plan.views, plan.prerequisites, options)
+    try:
+        selection = select(built, plan.views, plan.prerequisites, options)
+    except Refusal as refusal:
+        _find_place(refusal, flag, segments)
+        raise
     header = Header(flag.key, flag.type, flag.variants, [rule.id for rule in flag.rules], flag.metadata)
     try:
         program = emit_program(header, plan.leaves, selection, plan.views)
@@ -75,3 +81,29 @@ def _check_limits(plan: Plan, options: Options) -> None:
             f"at most {options.literal_runs:,} are allowed",
             hint="put long lists into segments of values",
         )
+
+
+def _find_place(refusal: Refusal, flag: Flag, segments: Mapping[str, Segment]) -> None:
+    """Say in which rule the pattern stands that is to blame."""
+    for index, rule in enumerate(flag.rules):
+        if refusal.pattern and rule.when is not None and _has_pattern(rule.when.tree, refusal.pattern, segments):
+            refusal.place = f"rules[{index}].when"
+            refusal.message = f"rule {rule.id!r}: {refusal.message}"
+            return
+
+
+def _has_pattern(tree: Expression, pattern: str, segments: Mapping[str, Segment]) -> bool:
+    """Return whether a condition holds this pattern, itself or in its segments."""
+    waiting, seen = [tree], set[str]()
+    while waiting:
+        match waiting.pop():
+            case All(parts) | Any(parts):
+                waiting += parts
+            case Not(part):
+                waiting.append(part)
+            case InSegment(name) if name not in seen and (when := segments[name].when) is not None:
+                seen.add(name)
+                waiting.append(when.tree)
+            case Test(operator=Operator.MATCHES, literals=(literal,)) if literal.value == pattern:
+                return True
+    return False

@@ -8,11 +8,16 @@ __all__ = ["Refusal"]
 
 
 class Refusal(Exception):
-    """A flag that cannot be compiled; ``place`` is the path below the flag, such as ``rules[3].when``."""
+    """A flag that cannot be compiled; ``place`` is the path below the flag, such as ``rules[3].when``.
 
-    def __init__(self, code: str, message: str, *, place: str = "", hint: str | None = None) -> None:
+    ``pattern``: the author's pattern that is to blame; whoever knows the rules finds the place by it.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, place: str = "", hint: str | None = None, pattern: str | None = None
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.place, self.hint = code, message, place, hint
+        self.code, self.message, self.place, self.hint, self.pattern = code, message, place, hint, pattern
 
     def problem(self, flag_key: str) -> Problem:
         """Return the record that authors see."""

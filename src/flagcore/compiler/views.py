@@ -263,6 +263,7 @@ class MatchView(View):
         super().__init__(number, path)
         self.needles = needles  # (text, fold)
         self.pattern = pattern
+        self.text = ""  # the author's pattern
 
 
 class ListView(View):

@@ -33,7 +33,7 @@ class Condition(msgspec.Struct, frozen=True):
     text: str | None = None  # test: the author's; segment: its name
     attribute: str | None = None  # of a test
     value: str | None = None  # what was found there; None: nothing
-    parts: tuple[Condition, ...] = ()
+    parts: tuple[Condition, ...] = ()  # of a segment: where the explanation comes to it first
 
 
 class GateStep(msgspec.Struct, frozen=True):
@@ -147,6 +147,7 @@ class _Steps:
         self._context = context
         self._moment = moment
         self._truths: dict[int, bool | None] = {}
+        self._segments: dict[str, Condition] = {}  # as they are shown from the second time on
 
     def find(self) -> dict[str, Any]:
         key, details = self._details.flag_key, self._details
@@ -166,7 +167,7 @@ class _Steps:
 
     def _walk(self, debug: DebugFlag) -> dict[str, Any]:
         self._probes = self._engine._probes(self._details.flag_key, debug.probes, self._context, self._moment)
-        self._tests = debug.tests
+        self._tests, self._bodies = debug.tests, debug.segments
         requirements = tuple(self._requirements(debug.requires))
         reached = all(step.met for step in requirements)
         rules = []
@@ -247,12 +248,16 @@ class _Steps:
             part = self._condition(tree[1])
             return Condition("not", None if part.truth is None else not part.truth, parts=(part,))
         if kind == "segment":
-            body = self._condition(tree[2])
-            return Condition("segment", body.truth is True, text=tree[1], parts=(body,))
+            return self._segments.get(tree[1]) or self._segment(tree[1])
         if kind not in ("all", "any"):
             raise ValueError(f"unknown kind of condition: {kind!r}")
         parts = tuple(self._condition(part) for part in tree[1:])
         return Condition(kind, _joined(kind, [part.truth for part in parts]), parts=parts)
+
+    def _segment(self, name: str) -> Condition:
+        body = self._condition(self._bodies[name])
+        self._segments[name] = Condition("segment", body.truth is True, text=name)
+        return Condition("segment", body.truth is True, text=name, parts=(body,))
 
     def _test(self, index: int) -> Condition:
         test = self._tests[index]

@@ -107,7 +107,8 @@ def _condition(condition: Condition, indent: int) -> Iterator[str]:
     if condition.kind in ("all", "any") and len(condition.parts) == 1:
         yield from _condition(condition.parts[0], indent)
         return
-    words = {"all": "all of", "any": "any of", "not": "not", "segment": f'segment("{condition.text}")'}
+    again = "" if condition.parts else "    (see above)"
+    words = {"all": "all of", "any": "any of", "not": "not", "segment": f'segment("{condition.text}"){again}'}
     yield mark + words.get(condition.kind, condition.text or condition.kind)
     for part in condition.parts:
         yield from _condition(part, indent + 4)

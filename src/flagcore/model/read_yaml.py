@@ -268,7 +268,8 @@ class _Builder:
             Finding(
                 code="bad-key",
                 message=f"the key {text[:64]!r} is read as {type(value).__name__}, but a key is a text",
-                hint=f'write "{text[:64]}" in quotes',
+                hint=f'write "{text[:64]}" in quotes'
+                + (", or on and off, which are texts" if isinstance(value, bool) else ""),
                 path=self.path(),
                 line=event.start_mark.line + 1,
                 column=event.start_mark.column + 1,

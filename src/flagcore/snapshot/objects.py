@@ -39,8 +39,8 @@ class DebugGate(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class DebugRule(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One rule (or the default, or a requirement) in the author's words.
 
-    ``tree`` is nested lists: ``["all", ...]``, ``["any", ...]``, ``["not", x]``, ``["segment", name, x]``,
-    ``["probe", index]``, ``["constant", bool]``.
+    ``tree`` is nested lists: ``["all", ...]``, ``["any", ...]``, ``["not", x]``, ``["segment", name]``
+    (its own tree stands in ``DebugFlag.segments``), ``["probe", index]``, ``["constant", bool]``.
     """
 
     id: str
@@ -63,3 +63,4 @@ class DebugFlag(msgspec.Struct, frozen=True, array_like=True, gc=False):
     requires: tuple[tuple[str, tuple[str, ...], str | None], ...]  # flag, accepted variants, otherwise
     probes: bytes  # a program whose leaves are 0 true, 1 false, 2 unknown
     tests: tuple[DebugProbe, ...]
+    segments: dict[str, list[Any]] = {}  # name -> tree, each once however often it is named

@@ -110,7 +110,7 @@ def _is_open(rule: Rule) -> bool:
     """True when nothing but its condition can keep anybody out of the rule."""
     if rule.between is not None and rule.between != (None, None):
         return False
-    gate_open = rule.ramp is None and (rule.percent is None or rule.percent >= 100)
+    gate_open = rule.ramp is None and rule.percent in (None, 100)  # beyond 100 is an error, and nothing follows from it
     return gate_open and (rule.serve is not None or (rule.split is not None and single_winner(rule.split)))
 
 
@@ -165,13 +165,15 @@ def _pins(tree: Expression) -> dict[Path, Literal]:
 
 
 def _check_unused(flag: Flag) -> Iterator[Finding]:
-    """Variants that nothing serves, of flags that have rules."""
+    """Variants that nothing serves, of flags that have rules, unless a misspelt name hides who does."""
     if not flag.rules or flag.variants == {"on": True, "off": False}:
         return
     served: set[str | None] = set(flag.default) if isinstance(flag.default, dict) else {flag.default}
     served |= {flag.off_variant, *(requirement.otherwise for requirement in flag.requires)}
     for rule in flag.rules:
         served |= {rule.serve, *(rule.split or ())}
+    if not served <= {None, *flag.variants}:  # an error, whose variant may be the one that seems unused
+        return
     for name in flag.variants:
         if name not in served:
             yield warning(
