@@ -86,7 +86,7 @@ def test_tests_show_truth_and_value(engine: Engine):
     assert seen['plan == "pro"'] == (None, None)
     assert seen["age > 30"] == (False, "20")
     staff, ramped, some = explanation.rules
-    assert staff.stopped_by == 'its condition is false: not (country == "DE" (country is "DE"))'
+    assert staff.stopped_by == 'its condition is false: not (country == "DE") (country is "DE")'
     assert ramped.stopped_by == "its condition is unknown: no alternative holds"
     assert (ramped.window.truth, some.text) == (True, None)  # type: ignore[union-attr]
 
@@ -126,6 +126,25 @@ def test_requirements(engine: Engine):
     assert [(step.flag, step.variant, step.met) for step in explanation.requirements] == [("base", "off", False)]
     assert {step.status for step in explanation.rules} == {"not reached"}
     assert "requires base to be on: it is off, NOT met" in str(explanation)
+
+
+def test_the_first_line_says_who_decided(engine: Engine):
+    """The headline names variant, the rule or the default, and the reason; without a variant the caller's default value."""
+    heads = [
+        str(engine_of(flags).explain("f")).splitlines()[0]
+        for flags in (
+            {"f": boolean()},
+            {"f": boolean('a == "x"')},
+            {"f": {**boolean(), "requires": [{"flag": "g", "is": "on"}]}, "g": {"type": "boolean", "default": "off"}},
+            {"g": boolean()},
+        )
+    ]
+    assert heads == [
+        "f = true (variant on, by rule r, TARGETING_MATCH)",
+        "f = false (variant off, by default, DEFAULT)",
+        "f = false (variant off, requires:g, TARGETING_MATCH)",
+        "f = the caller's default value (FLAG_NOT_FOUND)",
+    ]
 
 
 def test_plain_data(engine: Engine):

@@ -282,6 +282,24 @@ def test_compiled_file(connect: Connect, tmp_path: Path) -> None:
     assert client.get_boolean_value("a", False) is True
 
 
+def test_problems_name_files_by_their_whole_path(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that was given relative is named whole, for compiled files as for others: the process may change its directory."""
+    from flagcore.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    Path("flags.json").write_text(document(a="off"))
+    assert main(["compile", "flags.json", "-o", "flags.fcs"]) == 0
+    for name in ("flags.fcs", "flags.json"):
+        client = connect(Path(name))
+        events = Events(client)
+        Path(name).write_text("x")
+        assert events.status() == "STALE"
+        assert {problem.file for problem in client.problems} == {str(tmp_path / name)}
+        assert not any(str(tmp_path) in problem.message for problem in client.problems)
+
+
 def test_flags_beside_unrelated_files(connect: Connect, tmp_path: Path) -> None:
     """Files that are no flag documents may stand in the directory and change as they like."""
     (tmp_path / "flags.json").write_text(document(a="off"))

@@ -150,7 +150,7 @@ class FileSource(Source):
         """Keep the last good revision and say why; the same complaint is logged once."""
         if self._stop.is_set():
             return
-        problems = error.problems if isinstance(error, FlagSetError) else (_as_problem(error, self.path),)
+        problems = error.problems if isinstance(error, FlagSetError) else (_as_problem(error, self._place),)
         self._retry_at = time.monotonic() + RETRY_SECONDS  # a cause outside the files that are looked at may go away
         if str(error) != self._logged:
             self._logged = str(error)
@@ -174,7 +174,7 @@ def _is_steady(before: Fingerprint, after: Fingerprint, files: Collection[str]) 
 
 def _as_problem(error: Exception, path: str) -> Problem:
     code = "unreadable-file" if isinstance(error, FlagcoreError | OSError) else "internal-error"
-    message = str(error).removeprefix(f"{os.path.abspath(path)}: ")  # the problem names the file by itself
+    message = str(error).removeprefix(f"{path}: ")  # the problem names the file by itself
     return Problem(code=code, message=message or type(error).__name__, file=path)
 
 

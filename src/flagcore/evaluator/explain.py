@@ -308,13 +308,17 @@ def first_failing(condition: Condition) -> Condition | None:
 def _said(part: Condition) -> str:
     """Return one part of a condition and what it met, in a sentence."""
     if part.kind == "test":
-        return f"{part.text} ({part.attribute} is {part.value or 'missing'})"
+        return f"{part.text} ({_found(part)})"
     if part.kind == "segment":
         return f'segment("{part.text}") does not hold'
     if part.kind == "not":
         inner = part.parts[0]
-        return f"not ({_said(inner)})" if inner.kind == "test" else "what is negated is not false"
+        return f"not ({inner.text}) ({_found(inner)})" if inner.kind == "test" else "what is negated is not false"
     return "no alternative holds" if part.kind == "any" else f"{part.text}"
+
+
+def _found(test: Condition) -> str:
+    return f"{test.attribute} is {test.value or 'missing'}"
 
 
 def _why_outside(gate: GateStep | None) -> str | None:

@@ -49,11 +49,8 @@ def print_explanation(explanation: Explanation) -> str:
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     value = "the caller's default value" if explanation.variant is None else shown(explanation.value)
-    decided = [f"variant {explanation.variant}"] if explanation.variant else []
-    decided += [f"rule {explanation.rule}"] if explanation.rule else []
-    decided += [explanation.error_code or explanation.reason]
-    yield f"{explanation.flag_key} = {value} ({', '.join(decided)})"
-    yield f"  evaluated for {moment(explanation.at)} at revision {explanation.revision}"
+    yield f"{explanation.flag_key} = {value} ({', '.join(_decided(explanation))})"
+    yield f"  evaluated as of {moment(explanation.at)}, revision {explanation.revision}"
     if explanation.error_message:
         yield f"  {explanation.error_message}"
     if explanation.note:
@@ -64,6 +61,17 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield from _rule(rule)
     if explanation.default is not None:
         yield from _rule(explanation.default)
+
+
+def _decided(explanation: Explanation) -> Iterator[str]:
+    """Yield what the value stands for, who decided, and the reason or error."""
+    if explanation.variant:
+        yield f"variant {explanation.variant}"
+    if explanation.rule:
+        yield f"by rule {explanation.rule}" if not explanation.rule.startswith("requires:") else explanation.rule
+    elif explanation.default is not None and explanation.default.status == "matched":
+        yield "by default"
+    yield explanation.error_code or explanation.reason
 
 
 def _requirement(step: RequirementStep) -> str:
