@@ -53,6 +53,30 @@ def test_collections_that_swap_the_revision_under_a_context():
     assert engine.get_boolean_value("b9", False, context) in (True, False)
 
 
+@pytest.mark.parametrize(
+    "flags", [{"f": {"type": "boolean", "default": "on"}}, {"f": boolean()}, {"f": boolean("has(a)")}]
+)
+def test_collections_that_swap_the_revision_under_an_answer(flags: dict[str, Any]):
+    """A finalizer that loads another revision while the details of an outcome are built for the first time."""
+    engine = engine_of(flags)
+    later = snapshot_of({f"g{i}": boolean() for i in range(20)}, revision=2)
+
+    def swap(phase: str, _: dict[str, int]) -> None:
+        if phase == "stop" and engine.revision == 1:
+            engine.load(later)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(swap)
+    gc.set_threshold(1)
+    try:
+        details = engine.get_boolean_details("f", False, {"a": 1})
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(swap)
+    assert (details.flag_key, details.value, details.variant) == ("f", True, "on")
+    assert engine.revision == 2
+
+
 def test_the_context_none_stays_empty():
     """What is written into the mapping of one empty context is seen by no other."""
     engine = engine_of({"f": boolean('a == "x"')})

@@ -774,6 +774,15 @@ static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *f
     return answer;
 }
 
+/* Answer of a flag that is one leaf, which has to be made: that may collect garbage, whose finalizers may swap the revision. */
+static __attribute__((noinline)) PyObject *host_answer_constant(const FlagTable *table, const Flag *flag, PyObject *const *arguments,
+                                                                int details) {
+    PyObject *owner = Py_NewRef(table->owner);
+    PyObject *answer = host_answer(flag, flag->constant, arguments, details);
+    Py_DECREF(owner);
+    return answer;
+}
+
 /* Answer of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
 static __attribute__((noinline)) PyObject *host_answer_dict(const FlagTable *table, const Flag *flag, PyObject *dict,
                                                             PyObject *const *arguments, int details) {
@@ -839,7 +848,7 @@ static inline __attribute__((always_inline)) PyObject *host_walk_flag(const Flag
                                                                       PyObject *const *arguments, int details) {
     const int is_dict = PyDict_CheckExact(context) || context == Py_None;
     if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
-    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer(flag, flag->constant, arguments, details);
+    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_constant(table, flag, arguments, details);
     if (!is_dict) return host_answer_context(table, flag, (ContextHead *)context, arguments, details);
     if (HOST_UNLIKELY(!flag->is_local)) return NULL;
     return host_answer_dict(table, flag, context == Py_None ? host_empty : context, arguments, details);
