@@ -7,10 +7,10 @@ KERNEL := $(filter-out %log2_table.h, $(wildcard src/flagcore/kernel/*.[ch]))
 BINDING := $(wildcard bindings/c/*.h bindings/c/*/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench rivals build bindings sanitize debug fuzz nightly clean
+.PHONY: help setup demo test lint format bench bench-gate bench-baseline rivals build bindings sanitize debug fuzz nightly clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv with all requirements, the extension built in place
 	@tools/setup.sh
@@ -41,6 +41,15 @@ bench: ## the workloads of benchmarks/, as ratios to a compiled method call, and
 	$(PYTHON_BIN) -m benchmarks.run
 	$(PYTHON_BIN) -m benchmarks.instructions
 	$(PYTHON_BIN) -m benchmarks.tables
+
+bench-gate: ## fails when instructions, sizes or allocations rose by more than 2 % (benchmarks/baseline.json)
+	@tools/setup.sh valgrind
+	$(PYTHON_BIN) -m benchmarks.gate
+
+bench-baseline: export BECAUSE := $(BECAUSE)
+bench-baseline: ## writes what is measured now as the baseline: make bench-baseline BECAUSE="why figures rose"
+	@tools/setup.sh valgrind
+	$(PYTHON_BIN) -m benchmarks.gate --update --because "$$BECAUSE"
 
 rivals: setup ## the peers' released packages beside us: table and chart of docs/performance.md (about 10 minutes)
 	$(PYTHON_BIN) -m benchmarks.rivals
