@@ -174,7 +174,7 @@ FC_PUBLIC uint32_t fcs_size(const void *bytes, size_t length, size_t *size);
  * A flag whose program is not sound is refused by itself, see fcs_refused; the others are served. Names that occur twice and
  * prerequisites in a circle refuse the file.
  *
- * Cost: one pass over the bytes, mostly the digest's (about 5 ms a megabyte). */
+ * Cost: one pass over the bytes, nearly all of it the digest's: about 3 ms a megabyte (bindings/README.md). */
 FC_PUBLIC uint32_t fcs_open(const void *bytes, size_t length, void *memory, size_t size, FcsFlags **out);
 
 FC_PUBLIC uint64_t fcs_epoch(const FcsFlags *flags);

@@ -1,6 +1,7 @@
-/* Evaluates the calls of a workload over and over, in one form:
+/* Evaluates the calls of a workload over and over, in one form; or opens its flags:
  *
  *     bench FOLDER NAME FORM ROUNDS        prints nanoseconds an evaluation, the least of ROUNDS
+ *     bench FOLDER NAME open ROUNDS        prints flags, bytes of the file, bytes of memory, microseconds
  *
  *     pairs    another subject each time: reset, attributes as pairs, get_boolean_value
  *     numbers  the same with attributes set by number
@@ -101,28 +102,50 @@ static double run_once(Form form, const FcsFlags *flags, FcsContext *context, co
     return (seconds() - from) / count;
 }
 
-int main(int argc, char **argv) {
+/* ---- evaluating, opening ----------------------------------------------------------------------------------------------------- */
+
+static void time_calls(const FcsFlags *flags, Table table, Form form, long rounds) {
     static Call calls[MOST_CALLS];
-    size_t size, length;
-    if (argc != 5) return 2;
-    const uint8_t *const table_bytes = read_file(argv[1], argv[2], ".cases", &size), *const file = read_file(argv[1], argv[2], ".fcs", &length);
-    const FcsFlags *const flags = open_flags(file, length);
     FcsContext *const context = open_context(flags);
-    Table table = {table_bytes, table_bytes + size};
     const uint32_t count = next_count(&table);
-    const Form form = form_of(argv[3]);
     double least = 1e9;
-    if (count > MOST_CALLS) return 2;
+    if (count > MOST_CALLS) abort();
     for (uint32_t i = 0; i < count; i++) {
         calls[i].asked = next_case(&table);
         number_attributes(flags, &calls[i]);
     }
     fcs_context_reset(context, calls[0].asked.at);
     fcs_context_attributes(context, calls[0].asked.attributes, calls[0].asked.attribute_count);
-    for (long rounds = strtol(argv[4], NULL, 10); rounds > 0; rounds--) {
+    for (; rounds > 0; rounds--) {
         const double one = run_once(form, flags, context, calls, count);
         if (one < least) least = one;
     }
     printf("%.1f\n", 1e9 * least);
+}
+
+static void time_opening(const uint8_t *file, size_t length, long rounds) {
+    size_t size;
+    FcsFlags *flags = NULL;
+    if (fcs_size(file, length, &size)) abort();
+    void *const memory = room(size);
+    double least = 1e9;
+    for (; rounds > 0; rounds--) {
+        const double from = seconds();
+        if (fcs_size(file, length, &size) || fcs_open(file, length, memory, size, &flags)) abort();
+        const double one = seconds() - from;
+        if (one < least) least = one;
+    }
+    printf("%u %zu %zu %.0f\n", fc_program_count(fcs_linked(flags)), length, size, 1e6 * least);
+}
+
+int main(int argc, char **argv) {
+    size_t size, length;
+    if (argc != 5) return 2;
+    const uint8_t *const cases = read_file(argv[1], argv[2], ".cases", &size), *const file = read_file(argv[1], argv[2], ".fcs", &length);
+    const long rounds = strtol(argv[4], NULL, 10);
+    if (!strcmp(argv[3], "open"))
+        time_opening(file, length, rounds);
+    else
+        time_calls(open_flags(file, length), (Table){cases, cases + size}, form_of(argv[3]), rounds);
     return 0;
 }
