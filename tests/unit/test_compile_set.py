@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import msgspec
 import pytest
 
@@ -348,3 +350,18 @@ def test_every_program_of_a_set_links() -> None:
         assert verify(data) == 0
     linked = Linked(list(compiled.snapshot.programs.values()), compiled.snapshot.value_sets)
     assert linked.count == 4
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_collector_is_left_as_it_was(was_on: bool) -> None:
+    """The search for garbage pauses while flags are compiled, and is afterwards what it was, also when a flag is refused."""
+    before = gc.isenabled()
+    try:
+        (gc.enable if was_on else gc.disable)()
+        compile_flag_set(_BASE)
+        assert gc.isenabled() is was_on
+        with pytest.raises(FlagSetError):
+            compile_flag_set(_BASE, options=Options(literal_runs=0))
+        assert gc.isenabled() is was_on
+    finally:
+        (gc.enable if before else gc.disable)()

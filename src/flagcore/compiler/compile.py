@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -63,13 +65,14 @@ def compile_flag_set(
     problems: list[Problem] = []
     total = len(flag_set.flags)
     stale = build.stale_keys()
-    for done, key in enumerate(stale, total - len(stale) + 1):
-        try:
-            fresh[key] = build.compile(key)
-        except Refusal as refusal:
-            problems.append(refusal.problem(key))
-        if progress is not None:
-            progress(done, total)
+    with _no_collection():
+        for done, key in enumerate(stale, total - len(stale) + 1):
+            try:
+                fresh[key] = build.compile(key)
+            except Refusal as refusal:
+                problems.append(refusal.problem(key))
+            if progress is not None:
+                progress(done, total)
     if problems:
         raise FlagSetError(problems)
     return build.finish(fresh, epoch, revision)
@@ -83,6 +86,18 @@ def compile_flag(flag_set: FlagSet, key: str, options: Options | None = None) ->
     except Refusal as refusal:
         raise FlagSetError([refusal.problem(key)]) from refusal
     return CompiledFlag(flag.program, {name: objects.blobs[name] for name in flag.sets}, flag.debug or b"")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Search for no garbage meanwhile: hundreds of thousands of live tuples and no cycles, a quarter of the time at 10,000 rules."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Build:
