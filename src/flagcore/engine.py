@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flagcore.evaluator._program import Context, EvaluationDetails, Evaluator, FlagHandle, ProgramSet
+from flagcore.evaluator._program import Context, EvaluationDetails, Evaluator, FlagHandle, ProgramSet, differences
 from flagcore.snapshot.objects import Snapshot
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Engine(Evaluator):
                 snapshot.programs, snapshot.value_sets, before, snapshot.epoch, snapshot.revision, snapshot.debug
             )
             self._serve()
-            return _changed(before, self._base)
+            return differences(before, self._base)[1]
 
     @property
     def revision(self) -> int:
@@ -127,8 +127,8 @@ class Engine(Evaluator):
         """Make the base with its overrides the current revision, and keep the counts of what goes."""
         before, now = self._current, self._overridden()
         self._swap(now)
-        for program in before.programs:
-            if now.get(program.key) is not program and (counts := program.counts(drain=True)):
+        for program in differences(before, now)[0]:
+            if counts := program.counts(drain=True):
                 _add(self._retired.setdefault(program.key, {}), counts)
 
     # -- overrides ----------------------------------------------------------------------------------------------------
@@ -252,12 +252,6 @@ def _in_threads(count: int, jobs: Iterator[Callable[[], int]]) -> Iterator[int]:
         yield from (future.result() for future in as_completed([pool.submit(job) for job in jobs]))
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _changed(before: ProgramSet, now: ProgramSet) -> frozenset[str]:
-    gone = (program.key for program in before.programs if now.get(program.key) is None)
-    changed = (program.key for program in now.programs if before.get(program.key) is not program)
-    return frozenset((*gone, *changed))
 
 
 def _add(counts: Counts, more: Counts) -> None:

@@ -285,6 +285,7 @@ cdef class ProgramSet:
     cdef ListedFlag *listed      # the flags in the order of `programs`
     cdef dict index              # flag key -> None; built when first asked for
 
+    cdef Program program_of(self, str key)
     cdef dict keys_index(self)
 
 

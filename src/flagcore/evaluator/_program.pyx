@@ -20,8 +20,8 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
-from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memcpy, memset
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+from libc.string cimport memcmp, memcpy, memset
 
 __all__ = ["Context", "EvaluationDetails", "Evaluations", "Evaluator", "FlagHandle", "Program", "ProgramSet", "ValueSet", "Values"]
 
@@ -199,6 +199,15 @@ cdef class ValueSet:
         self.source = source
 
 
+cdef bint is_key(str key, const uint8_t *content, const FcHeader *header):
+    cdef Py_ssize_t length = 0
+    cdef const char *text
+    if not key.isascii():
+        return text_at(content, header.key) == key
+    text = PyUnicode_AsUTF8AndSize(key, &length)
+    return <uint32_t>length == header.key.length and memcmp(text, content + header.key.offset, length) == 0
+
+
 cdef const FcHeader *verified(bytes source, str key) except NULL:
     """Return the header of sound program bytes of the flag ``key``; raise MalformedProgramError for all others."""
     cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(source)
@@ -206,7 +215,7 @@ cdef const FcHeader *verified(bytes source, str key) except NULL:
     cdef uint32_t status = fc_verify(content, PyBytes_GET_SIZE(source))
     if status != FC_OK:
         raise MalformedProgramError(fc_status_text(status).decode())
-    if key is not None and text_at(content, header.key) != key:
+    if key is not None and not is_key(key, content, header):
         raise MalformedProgramError(f"the program is of the flag {text_at(content, header.key)!r}")
     return header
 
@@ -544,6 +553,9 @@ cdef class ProgramSet:
 
     def get(self, str key not None):
         """Return the Program of a flag key, None when there is none."""
+        return self.program_of(key)
+
+    cdef Program program_of(self, str key):
         cdef FlagEntry *entry = host_find(&self.table, <PyObject *>key)
         return None if entry == NULL else <Program>entry.flag.owner
 
@@ -673,14 +685,15 @@ cdef class Linker:
 
     cdef _take(self, str key, bytes source):
         """Use these bytes for a flag, if they are sound and their value sets are there."""
-        cdef Program old = self.previous.get(key)
+        cdef Program old = self.previous.program_of(key)
         if source is None:
             raise TypeError(f"the program of {key!r} is None")
         try:
             if old is None or old.source != source:
                 verified(source, key)
             self._use(key, source)
-            self._find_sets(key)
+            if key in self.names:
+                self._find_sets(key)
         except (MalformedProgramError, UnicodeDecodeError) as error:
             self._fall_back(key, f"malformed program: {error}")
 
@@ -697,7 +710,7 @@ cdef class Linker:
 
     cdef _fall_back(self, str key, str reason):
         """Go on with a flag's previous bytes, and sets where the snapshot's are no good; the second time without the flag."""
-        cdef Program old = None if key in self.degraded else self.previous.get(key)
+        cdef Program old = None if key in self.degraded else self.previous.program_of(key)
         self.degraded.setdefault(key, reason)
         self.sources.pop(key, None)
         self.names.pop(key, None)
@@ -743,14 +756,14 @@ cdef class Linker:
         return needs
 
     cdef bint _is_new(self, str key):
-        cdef Program old = self.previous.get(key)
+        cdef Program old = self.previous.program_of(key)
         return old is None or old.source != self.sources[key]
 
     # -- linking
 
     cdef _link_one(self, str key):
         cdef bytes source = self.sources[key]
-        cdef Program old = self.previous.get(key)
+        cdef Program old = self.previous.program_of(key)
         cdef tuple links = self._links(key)
         cdef uint32_t outcome_slot = self.outcome_slots.get(key, FC_NONE)
         if old is None or old.source != source:
@@ -762,12 +775,120 @@ cdef class Linker:
 
     cdef tuple _links(self, str key):
         cdef list links = []
-        for kind, name in self.names.get(key, ()):
+        if key not in self.names:
+            return ()
+        for kind, name in self.names[key]:
             if kind == FC_LINK_PROGRAM:
                 links.append(self.linked.get(name))
             else:
                 links.append(self.sets.get(name) or self.kept_sets[name])
         return tuple(links)
+
+
+# ---- revisions that differ in few flags ----------------------------------------------------------------------------------
+
+
+cdef dict replacements(ProgramSet previous, dict programs, dict value_sets, SlotTable slots, object revision):
+    """Return number of the flag -> its new Program, where nothing else differs; None where the whole must be linked.
+
+    That is: the same flags in the same order, the same value sets, and of the flags that changed none is a prerequisite, and each
+    names what it named before. Cost: a comparison of bytes a flag.
+    """
+    cdef dict replaced = {}
+    cdef Program old
+    cdef bytes source
+    cdef uint32_t number = 0
+    if len(programs) != len(previous.programs) or not same_sets(previous.sets, value_sets):
+        return None
+    for key, given in programs.items():
+        old = <Program>previous.listed[number].flag.owner
+        if given is not old.source or key is not old.key:
+            if not isinstance(given, bytes) or key != old.key:
+                return None
+            source = given
+            if source != old.source:
+                if not is_replaceable(old, source):
+                    return None
+                replaced[number] = new_program(old.key, source, old.links, slots, FC_NONE, revision)
+        number += 1
+    return replaced
+
+
+cdef bint same_sets(dict known, dict value_sets):
+    cdef ValueSet old
+    if len(known) != len(value_sets):
+        return False
+    for name, source in value_sets.items():
+        old = known.get(name)
+        if old is None or old.source != source:
+            return False
+    return True
+
+
+cdef bint is_replaceable(Program old, bytes source):
+    if old.flag.program.outcome_slot != FC_NONE:
+        return False
+    try:
+        verified(source, old.key)
+        return link_names(source) == link_names(old.source)
+    except (MalformedProgramError, UnicodeDecodeError):
+        return False
+
+
+cdef ProgramSet patched_set(ProgramSet previous, dict replaced, bint ready, object epoch, object revision, dict debug):
+    """Return the previous revision with other programs for some of its flags."""
+    cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
+    cdef list programs = list(previous.programs)
+    cdef Program program
+    cdef uint32_t number
+    made.sets, made.slots, made.fallback, made.clock = previous.sets, previous.slots, previous.fallback, previous.clock
+    made.ready, made.epoch, made.revision, made.debug, made.index = ready, epoch, revision, debug, previous.index
+    copy_table(made, previous)
+    for number, program in replaced.items():
+        programs[number] = program
+        made.listed[number].flag = &program.flag
+        host_find(&made.table, program.flag.key).flag = &program.flag
+        made.table.memo_words = max(made.table.memo_words, program.memo_words)
+        made.table.outcome_slots = max(made.table.outcome_slots, program.outcome_slots)
+    made.programs = tuple(programs)
+    return made
+
+
+cdef copy_table(ProgramSet made, ProgramSet previous):
+    """Give a set the flags of another; keys are of the flags, which new ones take over."""
+    cdef size_t entries = (previous.table.mask + 1) * sizeof(FlagEntry), listed = len(previous.programs) * sizeof(ListedFlag)
+    made.table = previous.table
+    made.table.owner = <PyObject *>made
+    made.table.attributes = previous.slots.attributes
+    made.table.slot_count = previous.slots.count
+    made.table.entries = <FlagEntry *>PyMem_Malloc(entries)
+    made.listed = <ListedFlag *>PyMem_Malloc(listed + 1)
+    if made.table.entries == NULL or made.listed == NULL:
+        raise MemoryError
+    memcpy(made.table.entries, previous.table.entries, entries)
+    memcpy(made.listed, previous.listed, listed)
+
+
+def differences(ProgramSet before not None, ProgramSet now not None):
+    """Return (programs of ``before`` that ``now`` has not, keys of flags that are new, gone or changed)."""
+    cdef list gone = without(before, now)
+    return gone, frozenset([program.key for program in (*gone, *without(now, before))])
+
+
+cdef list without(ProgramSet some, ProgramSet others):
+    """Return the programs of a set that the other has not; those at the same place in both cost next to nothing."""
+    cdef uint32_t number, common = <uint32_t>min(len(some.programs), len(others.programs))
+    cdef list found = []
+    for number in range(<uint32_t>len(some.programs)):
+        if number < common and some.listed[number].flag == others.listed[number].flag:
+            continue
+        program = some.programs[number]
+        if others.program_of(program.key) is not program:
+            found.append(program)
+    return found
+
+
+# ---- the order of prerequisites --------------------------------------------------------------------------------------------
 
 
 cdef tuple sorted_by_need(dict needs):
@@ -1142,6 +1263,9 @@ cdef class Evaluator:
 
     def _link(self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, dict debug, bint ready=True):
         """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``."""
+        cdef dict replaced = replacements(previous, programs, value_sets, self.slots, revision)
+        if replaced is not None:
+            return patched_set(previous, replaced, ready, epoch, revision, debug), {}
         cdef Linker linker = Linker.__new__(Linker, previous, self.slots, self.outcome_slots, revision)
         cdef list linked = linker.link(programs, value_sets)
         return new_set(
