@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmarks.against import quotients, rendered
 from benchmarks.engines import client_for
 from benchmarks.machine import keep, machine
 from benchmarks.subjects import EVALUATIONS, GET, calls, floors
@@ -34,6 +35,8 @@ Getter = Callable[[str, bool, Any], Any]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and with --record keep the figures under benchmarks/records/."""
     options = _parser().parse_args(arguments)
+    if options.against:
+        return _compare(options)
     units = floors()
     results: list[Measured] = []
     for name in options.workloads or MAKERS:
@@ -53,9 +56,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="W", help=f"default: all of {', '.join(MAKERS)}")
     parser.add_argument("--rounds", type=int, default=21, help="samples of each subject (default 21)")
+    parser.add_argument(
+        "--against", metavar="REF", help="compare with this commit or tag, built and run in the same job"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--record", action="store_true", help="keep the figures in benchmarks/records/")
     return parser
+
+
+def _compare(options: argparse.Namespace) -> int:
+    found = quotients(options.against, options.workloads, options.rounds)
+    print(json.dumps(found, indent=1) if options.json else rendered(options.against, found))
+    return 0
 
 
 # -- subjects

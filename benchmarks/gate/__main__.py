@@ -15,20 +15,13 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from benchmarks.gate.compare import (
-    BASELINE,
-    TOLERANCE,
-    Baseline,
-    Comparison,
-    Figures,
-    compare,
-    read_baseline,
-    write_baseline,
-)
-from benchmarks.gate.measure import is_counted, measure
+from benchmarks.gate.baseline import BASELINE, TOLERANCE, Baseline, read_baseline, write_baseline
+from benchmarks.gate.measure import ROOT, is_counted, measure
 from benchmarks.gate.reference import MissingReference, built, commit_of_baseline, resolved
 from benchmarks.gate.tool_chain import tool_chain
+from flagcore.cli.figures import Comparison, Figures, compare
 
 FINE, RISEN, NOT_COMPARED = 0, 1, 2
 
@@ -42,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("valgrind") is None:
         return _complain("valgrind is not installed: apt-get install valgrind")
     try:
-        figures = measure()
+        figures = measure(options.tree)
         if options.json:
             print(json.dumps(figures, indent=1))
         return _update(figures, options.because) if options.update else _judge(figures, options)
@@ -54,9 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", description=__doc__, formatter_class=layout)
     parser.add_argument("--against", metavar="REF", help="compare with this commit or tag, built in this job")
+    parser.add_argument("--tree", type=Path, default=ROOT, metavar="DIR", help="judge the built sources there")
     parser.add_argument("--allow-missing", action="store_true", help="pass where counts cannot be compared")
     parser.add_argument("--update", action="store_true", help="write what was measured as the new baseline")
-    parser.add_argument("--because", metavar="WHY", help="with --update: kept beside each figure that changed")
+    parser.add_argument("--because", metavar="WHY", help="with --update: kept beside each figure that rose")
     parser.add_argument("--json", action="store_true", help="print the figures, too")
     return parser
 
@@ -77,9 +71,9 @@ def _judge(figures: Figures, options: argparse.Namespace) -> int:
         print(f"gate: counts of instructions are NOT compared: {error}", file=sys.stderr)
         figures = {name: number for name, number in figures.items() if not is_counted(name)}
         old = {name: number for name, number in baseline.figures.items() if not is_counted(name)}
-        verdict = _say(compare(old, figures), len(figures))
+        verdict = _say(compare(old, figures, TOLERANCE), len(figures))
         return verdict or (FINE if options.allow_missing else NOT_COMPARED)
-    return _say(compare(old, figures), len(figures))
+    return _say(compare(old, figures, TOLERANCE), len(figures))
 
 
 def _old_figures(baseline: Baseline, against: str | None) -> Figures:
@@ -124,18 +118,11 @@ def _say(found: Comparison, count: int) -> int:
 
 def _update(figures: Figures, because: str) -> int:
     old = read_baseline() if BASELINE.exists() else Baseline({}, {}, [])
-    found = compare(old.figures, figures, tolerance=0.0)
-    today = datetime.date.today().isoformat()
-    moved = sorted({*found.rises, *found.falls})
-    changes = [
-        {"date": today, "figure": each.name, "old": each.old, "new": each.new, "why": because.strip()} for each in moved
-    ]
-    changes += [
-        {"date": today, "figure": name, "old": None, "new": figures[name], "why": because.strip()}
-        for name in (found.added if old.figures else [])
-    ]
+    risen = compare(old.figures, figures, tolerance=0.0).rises
+    today, why = datetime.date.today().isoformat(), because.strip()
+    changes = [{"date": today, "figure": each.name, "old": each.old, "new": each.new, "why": why} for each in risen]
     write_baseline(Baseline(tool_chain(), figures, [*old.changes, *changes]))
-    print(f"gate: {BASELINE.name} holds {len(figures)} figures, {len(changes)} of them changed")
+    print(f"gate: {BASELINE.name} holds {len(figures)} figures, {len(changes)} of them risen")
     return FINE
 
 

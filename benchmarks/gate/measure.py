@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.instructions import GETTER
 from benchmarks.workloads import MAKERS
 
-__all__ = ["ROOT", "is_counted", "measure"]
+__all__ = ["ROOT", "environment_of", "is_counted", "measure"]
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -34,9 +34,10 @@ def is_counted(name: str) -> bool:
 
 def measure(tree: Path = ROOT) -> dict[str, float]:
     """Return the figures of the built sources in ``tree``; workloads and method are always this tree's."""
+    tree = tree.resolve()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environment = _environment(tree)
+        environment = environment_of(tree)
         prepare = [sys.executable, "-m", "benchmarks.gate.prepare", str(folder)]
         figures: dict[str, float] = json.loads(_run(prepare, environment))
         calls = [sys.executable, str(HERE / "calls.py"), str(folder)]
@@ -54,7 +55,7 @@ def measure(tree: Path = ROOT) -> dict[str, float]:
     return {name: round(figures[name], 2) for name in sorted(figures)}
 
 
-def _environment(tree: Path) -> dict[str, str]:
+def environment_of(tree: Path) -> dict[str, str]:
     """The tree's own package comes before an installed one; hashes are fixed, since they decide where dicts look."""
     return {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": f"{tree / 'src'}{os.pathsep}{ROOT}"}
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from benchmarks.gate.compare import BASELINE
+from benchmarks.gate.baseline import BASELINE
 from benchmarks.gate.measure import ROOT
 
 __all__ = ["MissingReference", "built", "commit_of_baseline", "resolved"]

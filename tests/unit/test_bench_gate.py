@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gate import __main__ as gate
-from benchmarks.gate.compare import BASELINE, Baseline, compare, read_baseline, write_baseline
+from benchmarks.gate.baseline import BASELINE, TOLERANCE, Baseline, read_baseline, write_baseline
 from benchmarks.gate.reference import MissingReference
+from flagcore.cli.figures import compare
 
 OLD = {"W1: instructions a call": 100.0, "W1: blocks kept a call": 0.0, "W1: program bytes": 232}
 TOOLS = {"compiler": "cc 1", "cpython": "3.11", "libc": "glibc 2", "valgrind": "3", "machine": "x86_64"}
@@ -93,7 +94,7 @@ def test_an_update_wants_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_update_keeps_why(baseline: Path) -> None:
-    """Each figure that changed gets a line with its old and new value and the reason; older lines stay."""
+    """Each figure that rose gets a line with its old and new value and the reason; older lines stay."""
     gate._update({**OLD, "W1: instructions a call": 110.0}, "rules name regions now")
     gate._update({**OLD, "W1: instructions a call": 110.0, "W1: program bytes": 240}, "regions have names")
     found = read_baseline(baseline)
@@ -119,7 +120,7 @@ def test_the_committed_baseline_names_its_tools() -> None:
     """The committed file is whole: tools, figures of every kind, and changes with reasons."""
     found = read_baseline(BASELINE)
     assert set(found.tool_chain) == set(TOOLS)
-    assert compare(found.figures, found.figures) == ([], [], [], [])
+    assert compare(found.figures, found.figures, TOLERANCE) == ([], [], [], [])
     assert {"W1: instructions a call", "W4: instructions a walk", "W8: program bytes"} <= set(found.figures)
     assert all(change["why"] for change in found.changes)
     assert json.loads(BASELINE.read_text())["figures"] == found.figures

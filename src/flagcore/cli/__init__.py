@@ -28,6 +28,7 @@ VERBS = {
     "compile": "compile flag files into one file that services load without a compiler",
     "inspect": "show what a compiled file holds",
     "simulate": "evaluate a flag for every row of a table, and show the shares",
+    "bench": "measure what each flag costs, and refuse a set that got slow or big",
     "schema": "print the JSON Schema of the flag format, for editors",
 }
 

@@ -61,7 +61,7 @@ def read_words(arguments: argparse.Namespace, *, wants_flag: bool = True) -> Wor
         raise UsageError(f"{names[-1]!r} is one word too many", ORDER)
     if wants_flag and (len(names) < 2 or (not names[0] and _is_path(names[1]))):
         raise UsageError("which flag?", "write its key, as in: flagcore eval flags/ checkout.new targetingKey=u-1")
-    context = _read_context(arguments.context) if arguments.context is not None else {}
+    context = read_context(arguments.context) if arguments.context is not None else {}
     return Words(names[0] or None, names[1] if wants_flag else None, context | dict(map(_pair, pairs)))
 
 
@@ -108,7 +108,8 @@ def _pair(word: str) -> tuple[str, object]:
         return key, text
 
 
-def _read_context(text: str) -> dict[str, object]:
+def read_context(text: str) -> dict[str, object]:
+    """Return a context given as JSON, ``@FILE`` or ``@-``. Raises UsageError where it is none."""
     if text.startswith("@"):
         source = text[1:]
         content = sys.stdin.buffer.read() if source == "-" else _content(source)

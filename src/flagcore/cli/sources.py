@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from flagcore.engine import Engine
     from flagcore.model import Flag, FlagSet, Loaded
 
-__all__ = ["Opened", "add_cache", "add_path", "find_path", "load_authored", "open_flags", "start_engine"]
+__all__ = [
+    "Opened",
+    "add_cache",
+    "add_path",
+    "find_path",
+    "load_authored",
+    "open_flags",
+    "start_engine",
+    "with_requirements",
+]
 
 AUTHORED = ("flags", "flags.yaml", "flags.yml", "flags.json", "flags.toml")
 COMPILED = ("flags.fcs",)  # comes last: it may be older than what it was made from
@@ -133,11 +142,11 @@ def _compile(flag_set: FlagSet, flag_key: str | None) -> Snapshot:
     from flagcore.compiler import compile_flag_set
 
     if flag_key is not None:
-        flag_set = msgspec.structs.replace(flag_set, flags=_with_requirements(flag_set, flag_key))
+        flag_set = msgspec.structs.replace(flag_set, flags=with_requirements(flag_set, flag_key))
     return compile_flag_set(flag_set, progress=progress("compiling flag")).snapshot
 
 
-def _with_requirements(flag_set: FlagSet, flag_key: str) -> dict[str, Flag]:
+def with_requirements(flag_set: FlagSet, flag_key: str) -> dict[str, Flag]:
     """Return a flag and all that it requires, directly or not; nothing for an unknown one."""
     found: dict[str, Flag] = {}
     waiting = [flag_key] if flag_key in flag_set.flags else []
