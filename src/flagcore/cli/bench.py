@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(measured)
         if old is not None and findings is not None:
-            _show_findings(old, measured, findings, arguments.gate)
+            _show_findings(old, measured, findings, str(arguments.gate))
     return FINDINGS if findings is not None and findings.rises else FINE
 
 
@@ -211,8 +211,12 @@ def _compare(old: Baseline, new: Baseline, arguments: argparse.Namespace) -> Com
 
 
 def _figures(side: Baseline, names: list[str]) -> dict[str, float]:
-    found = {f"{key}: {name}": getattr(flag, name) for key, flag in side.flags.items() for name in names}
-    return found | ({"value sets: bytes": side.value_set_bytes} if BIGGER in names else {})
+    found: dict[str, float] = {
+        f"{key}: {name}": getattr(flag, name) for key, flag in side.flags.items() for name in names
+    }
+    if BIGGER in names:
+        found["value sets: bytes"] = side.value_set_bytes
+    return found
 
 
 # -- reports
