@@ -6,8 +6,9 @@ import re
 from math import ceil, log10
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
+from benchmarks.drawing import FAINT, SOFT, drawing
+from benchmarks.drawing import text as _text
 from benchmarks.rivals.table import Line, duration, lines_of
 from benchmarks.workloads import make
 
@@ -19,7 +20,6 @@ NAMES, BARS, FIGURES, GAP = 150, 200, 58, 20  # widths in a panel
 BAR, TITLE, AXIS = 17, 44, 50  # heights
 TOP, MARGIN = 84, 24
 OURS, HAND, PEER = "#c2410c", "#78716c", "#94a3b8"
-INK, SOFT, FAINT = "#1f2937", "#4b5563", "#e5e7eb"
 SHORT = {"**flagcore**, plain dict": "flagcore, plain dict", "**flagcore**, its context": "flagcore, its context"}
 
 
@@ -46,13 +46,7 @@ def drawn(report: dict[str, Any]) -> str:
         row, column = divmod(index, COLUMNS)
         x, y = MARGIN + column * panel_width, TOP + row * panel_height
         parts.append(f'<g transform="translate({x},{y})">{_panel(name, lines, scale)}</g>')
-    style = "<style>text{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif}</style>"
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
-    title = "<title>Nanoseconds an evaluation, by workload and engine, logarithmic scale</title>"
-    return (
-        "\n".join([head, title, style, f'<rect width="{width}" height="{height}" fill="white"/>', *parts, "</svg>"])
-        + "\n"
-    )
+    return drawing(width, height, "Nanoseconds an evaluation, by workload and engine, logarithmic scale", parts)
 
 
 def _subtitle(report: dict[str, Any]) -> str:
@@ -93,10 +87,3 @@ def _bar(y: int, line: Line, figure: dict[str, float] | None, scale: tuple[int, 
 def _position(nanoseconds: float, scale: tuple[int, int]) -> float:
     low, high = scale
     return BARS * (log10(nanoseconds) - low) / (high - low)
-
-
-def _text(
-    x: float, y: float, text: str, size: int, *, anchor: str = "start", weight: int = 400, fill: str = INK
-) -> str:
-    placed = f'x="{x:.1f}" y="{y}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}"'
-    return f"<text {placed}>{escape(text)}</text>"

@@ -6,11 +6,12 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import sections
+
 __all__ = ["Line", "duration", "lines_of", "rendered", "write_section"]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
-BEGIN = "<!-- rivals: begin (python -m benchmarks.rivals) -->\n"
-END = "<!-- rivals: end -->\n"
+SECTION = "rivals", "python -m benchmarks.rivals"
 OUR_TITLES = {
     "flagcore": "**flagcore**, plain dict",
     "context object": "**flagcore**, its context",
@@ -45,12 +46,7 @@ def _line(peer: Report) -> Line:
 
 def write_section(report: Report) -> None:
     """Put the section between its marks."""
-    text = PAGE.read_text(encoding="utf-8")
-    head, found, rest = text.partition(BEGIN)
-    _, ended, tail = rest.partition(END)
-    assert found, f"{PAGE.name} has no line {BEGIN!r}"
-    assert ended, f"{PAGE.name} has no line {END!r}"
-    PAGE.write_text(f"{head}{BEGIN}{rendered(report)}{END}{tail}", encoding="utf-8")
+    sections.write_section(PAGE, *SECTION, rendered(report))
 
 
 def rendered(report: Report) -> str:
