@@ -135,7 +135,7 @@ def section(record: Row) -> str:
     """Return the tables of docs/performance.md."""
     rows: list[Row] = record["sets"]
     sizes = sorted({row["rules"] for row in rows})
-    measured = f"CPython {record['python']}, {record['processor']}, {record['date']}; load average {record['load_average']:.1f} at the start."
+    measured = f"CPython {record['python']}, {record['processor']}, {record['date']}, load average {record['load_average']:.1f}."
     lines = [
         f"{measured} In brackets the design's figure. Tests and bytes are the same on every machine.",
         "",

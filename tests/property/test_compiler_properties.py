@@ -89,16 +89,17 @@ def test_probes_answer_as_the_twin(
         walker = Walker({}, compiled.snapshot.value_sets, context, moment)
         truths = [probes.leaves.index(walker.walk(probes, test.entry).leaf) for test in debug.tests]
         answers = [{0: True, 1: False, 2: None}[number] for number in truths]
-        assert _kleene(debug.rules[0].tree, answers) is twin.test(condition, context, moment)  # type: ignore[arg-type]
+        found = _kleene(debug.rules[0].tree, answers, debug.segments)
+        assert found is twin.test(condition, context, moment)  # type: ignore[arg-type]
 
 
-def _kleene(tree: object, probes: list[bool | None]) -> bool | None:
+def _kleene(tree: object, probes: list[bool | None], segments: dict[str, list[object]]) -> bool | None:
     kind, *rest = tree  # type: ignore[misc]
     if kind in ("probe", "constant"):
         return probes[rest[0]] if kind == "probe" else rest[0]
     if kind == "segment":
-        return _kleene(rest[1], probes) is True
-    parts = [_kleene(part, probes) for part in rest]
+        return _kleene(segments[rest[0]], probes, segments) is True
+    parts = [_kleene(part, probes, segments) for part in rest]
     if kind == "not":
         return None if parts[0] is None else not parts[0]
     decisive = kind == "any"

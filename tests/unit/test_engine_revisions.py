@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -108,3 +110,23 @@ def test_a_malformed_program_beside_one_that_changed():
     assert engine.get_boolean_value("b", False, {"x": "a"}) is True
     engine.load(later)
     assert engine.degraded == {}
+
+
+def test_a_revision_lets_go_of_the_texts_that_asked():
+    """Flags are found by whatever str names them; the last one is remembered, and let go with the revision or for the next."""
+    engine = engine_of({"a.flag": boolean(), "another": boolean('x == "a"')})
+    keys = ["".join(["a", ".flag"]) for _ in range(5)]
+    counts = [sys.getrefcount(key) for key in keys]
+    for key in [*keys, *keys]:
+        assert engine.get_boolean_value(key, False, {}) is True
+    del key
+    assert [sys.getrefcount(key) for key in keys] == [*counts[:4], counts[4] + 1]
+    engine.load(snapshot_of({"a.flag": boolean(), "another": boolean('x == "b"')}, revision=2))
+    gc.collect()
+    assert [sys.getrefcount(key) for key in keys] == counts
+
+    class Text(str):
+        pass
+
+    assert engine.get_boolean_value(Text("a.flag"), False, {}) is True
+    assert engine.get_boolean_value("a.flog", False, {}) is False

@@ -132,6 +132,7 @@ cdef extern from "host.h":
 
     ctypedef struct FlagEntry:
         PyObject *key
+        PyObject *asked
         Flag *flag
         uint32_t number
 
@@ -183,6 +184,7 @@ cdef extern from "host.h":
     bint host_is_mapping(PyObject *value)
     void host_swallow()
     object host_given(PyObject *new_reference)
+    PyObject *host_same(PyObject *object)
     FlagEntry *host_find(const FlagTable *table, PyObject *key)
     ctypedef struct ContextHead:
         Scratch *scratch

@@ -545,6 +545,10 @@ cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noe
 @cython.no_gc_clear
 cdef class ProgramSet:
     def __dealloc__(self):
+        cdef size_t at
+        if self.table.entries != NULL:
+            for at in range(self.table.mask + 1):
+                Py_XDECREF_pointer(self.table.entries[at].asked)
         PyMem_Free(self.table.entries)
         PyMem_Free(self.listed)
 
@@ -616,6 +620,7 @@ cdef enter(FlagTable *table, Flag *flag, uint32_t number):
     while table.entries[at].key != NULL:
         at = (at + 1) & table.mask
     table.entries[at].key, table.entries[at].flag, table.entries[at].number = flag.key, flag, number
+    table.entries[at].asked = host_same(flag.key)
 
 
 @cython.final
@@ -856,16 +861,18 @@ cdef ProgramSet patched_set(ProgramSet previous, dict replaced, bint ready, obje
 
 cdef copy_table(ProgramSet made, ProgramSet previous):
     """Give a set the flags of another; keys are of the flags, which new ones take over."""
-    cdef size_t entries = (previous.table.mask + 1) * sizeof(FlagEntry), listed = len(previous.programs) * sizeof(ListedFlag)
+    cdef size_t entries = (previous.table.mask + 1) * sizeof(FlagEntry), listed = len(previous.programs) * sizeof(ListedFlag), at
     made.table = previous.table
     made.table.owner = <PyObject *>made
     made.table.attributes = previous.slots.attributes
     made.table.slot_count = previous.slots.count
-    made.table.entries = <FlagEntry *>PyMem_Malloc(entries)
+    made.table.entries = <FlagEntry *>PyMem_Calloc(1, entries)
     made.listed = <ListedFlag *>PyMem_Malloc(listed + 1)
     if made.table.entries == NULL or made.listed == NULL:
         raise MemoryError
     memcpy(made.table.entries, previous.table.entries, entries)
+    for at in range(made.table.mask + 1):
+        made.table.entries[at].asked = host_same(made.table.entries[at].key)
     memcpy(made.listed, previous.listed, listed)
 
 

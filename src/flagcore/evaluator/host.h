@@ -51,8 +51,9 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
     uint8_t is_local;       /* no prerequisites, and within LOCAL_SLOTS and LOCAL_MEMOS */
 } Flag;
 
-typedef struct { /* 24 bytes */
+typedef struct { /* 32 bytes */
     PyObject *key;   /* borrowed from the flag; NULL: free */
+    PyObject *asked; /* the str that last asked for the flag, a reference: a caller mostly comes with the same again */
     Flag *flag;
     uint32_t number; /* of the flag in the revision, see ListedFlag */
 } FlagEntry;
@@ -678,9 +679,10 @@ static __attribute__((noinline)) FlagEntry *host_find(const FlagTable *table, Py
     if (HOST_UNLIKELY(hash == -1)) hash = PyUnicode_Type.tp_hash(key);
     for (size_t at = (size_t)hash & table->mask;; at = (at + 1) & table->mask) {
         FlagEntry *entry = &table->entries[at];
-        if (entry->key == key) return entry;
         if (entry->key == NULL) return NULL;
-        if (((PyASCIIObject *)entry->key)->hash == hash && host_same_text(entry->key, key)) return entry;
+        if (entry->key != key && (((PyASCIIObject *)entry->key)->hash != hash || !host_same_text(entry->key, key))) continue;
+        if (PyUnicode_CheckExact(key) && entry->asked != key) Py_SETREF(entry->asked, Py_NewRef(key));
+        return entry;
     }
 }
 
@@ -889,7 +891,7 @@ static __attribute__((noinline)) PyObject *host_walking_getter(PyObject *self, P
         const FlagEntry *entry = host_find(table, arguments[0]);
         flag = entry == NULL || entry->flag->program.value_type != type ? NULL : entry->flag;
     }
-    if (HOST_LIKELY(flag != NULL)) answer = host_walk_flag(table, flag, count == 3 ? arguments[2] : Py_None, arguments, details);
+    if (HOST_LIKELY(flag != NULL)) answer = host_quick_flag(table, flag, count == 3 ? arguments[2] : Py_None, arguments, details);
     if (HOST_LIKELY(answer != NULL)) return answer;
     return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, NULL);
 }
@@ -903,7 +905,7 @@ static inline __attribute__((always_inline)) PyObject *host_getter(PyObject *sel
         return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, names);
     const FlagTable *table = &((EvaluatorHead *)self)->current->table;
     const FlagEntry *home = &table->entries[(size_t)((PyASCIIObject *)arguments[0])->hash & table->mask];
-    const int is_found = home->key == arguments[0] && home->flag->program.value_type == type;
+    const int is_found = home->asked == arguments[0] && home->flag->program.value_type == type;
     if (HOST_UNLIKELY(!is_found)) return host_walking_getter(self, arguments, count, NULL, type, details);
     PyObject *answer = host_constant_answer(home->flag, count == 3 ? arguments[2] : Py_None, details);
     return answer != NULL ? answer : host_walking_getter(self, arguments, count, home->flag, type, details);
@@ -1010,6 +1012,11 @@ static __attribute__((unused)) void host_walk_all(const FlagTable *table, const 
         outcome->count++;
         outcomes[i] = outcome;
     }
+}
+
+/* The same object, a reference more; NULL stays NULL. */
+static inline PyObject *host_same(PyObject *object) {
+    return Py_XNewRef(object);
 }
 
 /* A new reference as Cython takes one. */
