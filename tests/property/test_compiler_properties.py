@@ -28,10 +28,10 @@ from tests.support.program_walker import Walker
 _credits = st.sampled_from([0, 1, 4, 50])
 _small_sets = st.sampled_from(  # so that every kind of node occurs on a few rows
     [
-        {"small": 0, "least_block": 0, "multi_constants": 1},
+        {"small": 0, "least_block": 0, "multi_constants": 1, "forked_cost": 0},
         {"small": 2, "group_rows": 2, "block_rows": 3, "multi_constants": 2},
         {"small": 0, "group_rows": 1, "block_rows": 1, "multi_constants": 2},
-        {"least_block": 0, "block_rows": 2, "max_depth": 2},
+        {"least_block": 0, "block_rows": 2, "max_depth": 2, "forked_cost": 0},
         {"max_depth": 0},
         {},
     ]

@@ -67,10 +67,10 @@ def _walk(graph: Graph, number: int, classes: tuple[int, ...]) -> int:
 
 _SMALL_SETS = [  # so that every kind of node occurs on a few rows
     Options(check=True),
-    Options(check=True, credit_factor=0, small=0, least_block=0),
+    Options(check=True, credit_factor=0, small=0, least_block=0, forked_cost=0),
     Options(check=True, credit_factor=1, small=2, group_rows=2, block_rows=3),
     Options(check=True, credit_factor=50, small=0, group_rows=1, block_rows=1),
-    Options(check=True, credit_factor=4, small=64, least_block=0, block_rows=2),
+    Options(check=True, credit_factor=4, small=64, least_block=0, block_rows=2, forked_cost=0),
     Options(check=True, credit_factor=4, small=2, group_rows=2, max_depth=1),
     Options(check=True, max_depth=0),
 ]

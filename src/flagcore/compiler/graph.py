@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from flagcore.compiler.blocks import Blocks
 from flagcore.compiler.chain import Chain
 from flagcore.compiler.check import check_graph, check_groups, check_rows
@@ -32,6 +34,7 @@ _HOPE = 0.5  # rows per child that a switch may come to less than guessed, where
 _FEW_BLOCKS = 8  # more blocks in a row are not weighed against a fork
 _TRIALS = 3  # blocks in a row that do not pay end the peeling
 _MOST_PEELED = 40
+_NEVER = 1 << 30
 
 
 class Built(NamedTuple):
@@ -44,6 +47,15 @@ class Built(NamedTuple):
 def build_graph(plan: Plan, options: Options) -> Built:
     """Return the graph of a plan's rows; deterministic, at most (4K + 4) W entries."""
     rows = normalise(plan.formulas, plan.rows)
+    built = _grown(plan, rows, options)
+    if options.forked_cost and options.least_block < len(rows) - 1 <= options.small:
+        plain = _grown(plan, rows, msgspec.structs.replace(options, least_block=len(rows), multi_constants=_NEVER))
+        if plain.graph.cost(plain.root) <= built.graph.cost(built.root) + options.forked_cost:
+            return plain
+    return built
+
+
+def _grown(plan: Plan, rows: Rows, options: Options) -> Built:
     builder = _Builder(plan, options)
     root = builder.build(rows, options.credit_factor * source_weight(plan.formulas, rows), options.max_depth)
     if options.check:

@@ -886,12 +886,14 @@ static Getter host_whole_getters[GETTERS]; /* the methods as Cython made them, w
 static __attribute__((noinline)) PyObject *host_walking_getter(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                                                const Flag *flag, unsigned type, int details) {
     const FlagTable *table = &((EvaluatorHead *)self)->current->table;
-    PyObject *answer = NULL;
+    PyObject *context = count == 3 ? arguments[2] : Py_None, *answer = NULL;
     if (HOST_UNLIKELY(flag == NULL)) {
         const FlagEntry *entry = host_find(table, arguments[0]);
-        flag = entry == NULL || entry->flag->program.value_type != type ? NULL : entry->flag;
+        if (entry != NULL && entry->flag->program.value_type == type)
+            answer = host_quick_flag(table, entry->flag, context, arguments, details);
+    } else {
+        answer = host_walk_flag(table, flag, context, arguments, details);
     }
-    if (HOST_LIKELY(flag != NULL)) answer = host_quick_flag(table, flag, count == 3 ? arguments[2] : Py_None, arguments, details);
     if (HOST_LIKELY(answer != NULL)) return answer;
     return host_whole_getters[2 * type + (unsigned)details](self, arguments, count, NULL);
 }
