@@ -44,7 +44,7 @@ bench: ## the workloads of benchmarks/, as ratios to a compiled method call, and
 
 bench-gate: ## fails when instructions, sizes or allocations rose by more than 2 % (benchmarks/baseline.json)
 	@tools/setup.sh valgrind
-	$(PYTHON_BIN) -m benchmarks.gate
+	$(PYTHON_BIN) -m benchmarks.gate $(GATE)
 
 bench-baseline: export BECAUSE := $(BECAUSE)
 bench-baseline: ## writes what is measured now as the baseline: make bench-baseline BECAUSE="why figures rose"

@@ -128,7 +128,7 @@ class Builder:
     flags: int = 0
     branching: dict[int, Sequence[int]] = field(default_factory=dict)  # exits that stand in the pool, by node
     columns: dict[int, int] = field(default_factory=dict)  # of blocks, by node
-    bounds: Sequence[int] | None = None  # words of the bound table; forked programs: computed
+    bounds: Sequence[int] | None = None  # words of the bound table; forked and large programs: computed
 
     def slot(self, *path: str, kind: int = 0) -> int:
         """Add an attribute."""
@@ -299,8 +299,9 @@ class Builder:
         return self._header(offsets, at, len(body), tail, bound_offset) + body
 
     def bound_words(self) -> Sequence[int]:
-        """Return the bound table: as given, or the least that holds; of programs without forks none."""
-        if self.bounds is not None or not self.flags & layout.ProgramFlag.FORKED:
+        """Return the bound table: as given, or the least that holds; small programs without forks have none."""
+        needed = self.flags & layout.ProgramFlag.FORKED or len(self.nodes) > layout.PROVED_STEPS
+        if self.bounds is not None or not needed:
             return self.bounds or ()
         words = [0] * len(self.nodes)
         for at in reversed(range(len(words))):

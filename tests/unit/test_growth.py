@@ -58,5 +58,4 @@ def test_large_sets_answer_as_the_twin(family: str) -> None:
 def test_few_rules_are_not_met_by_masks(family: str) -> None:
     """Ten rules that a switch or a chain can tell apart stay on the straight walk: the longer one costs more than it saves."""
     assert {Op.FORK, Op.BLOCK, Op.MULTI}.isdisjoint(node.op for node in _program(family, 10).nodes)
-    forked = {node.op for node in _program(family, 10, forked_cost=0).nodes}
-    assert forked & {Op.BLOCK, Op.SWITCH, Op.LOOKUP}
+    assert Op.BLOCK in {node.op for node in _program(family, 10, forked_cost=0).nodes}

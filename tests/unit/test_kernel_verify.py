@@ -666,8 +666,8 @@ def test_shared_tables_do_not_make_proof_quadratic():
     assert reason(builder.finish()).startswith("tables are shared")
 
 
-def test_large_programs_name_their_nodes_as_bound():
-    """Beyond 1,024 nodes the step bound is the number of nodes; a smaller one is refused, for verify cannot prove it."""
+def test_large_programs_carry_their_bounds():
+    """Beyond 1,024 nodes verify cannot prove the step bound without memory: a program without a table of bounds is refused."""
     builder = Builder()
     slot = builder.slot("country")
     builder.variant_leaf(0)
@@ -677,6 +677,8 @@ def test_large_programs_name_their_nodes_as_bound():
     assert reason(program) == "sound"
     assert reason(with_header(program, step_bound=1499)).startswith("a walk may take")
     assert Program(program).walk({"country": "x"}).leaf == 0
+    builder.bounds = ()
+    assert reason(builder.finish()).startswith("a walk may take")
 
 
 def test_a_program_that_is_not_sound_is_not_walked():

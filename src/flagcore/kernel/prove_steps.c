@@ -116,7 +116,6 @@ static uint32_t prove_few(const FcProof *proof) {
 uint32_t fc_prove_steps(const FcProof *proof) {
     const FcHeader *const header = fc_header_of(proof);
     if (header->bound_offset) return prove_table(proof);
-    if (header->flags & FC_PROGRAM_FORKED) return FC_BAD_STEPS;
-    if (header->node_count <= FC_PROVED_STEPS) return prove_few(proof);
-    return header->step_bound == header->node_count ? FC_OK : FC_BAD_STEPS;
+    if (header->flags & FC_PROGRAM_FORKED || header->node_count > FC_PROVED_STEPS) return FC_BAD_STEPS;
+    return prove_few(proof);
 }
