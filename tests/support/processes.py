@@ -10,8 +10,8 @@ from pathlib import Path
 __all__ = ["python"]
 
 
-def python(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Return what an interpreter with this process's import path did; it is not checked."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
+def python(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Return what an interpreter with this process's import path, and these variables beside its own, did; not checked."""
+    environment = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
     command = [sys.executable, *(str(argument) for argument in arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)

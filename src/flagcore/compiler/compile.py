@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import msgspec
 
+from flagcore.compiler.collection import no_collection
 from flagcore.compiler.flag_compiler import FlagProgram, compile_one
 from flagcore.compiler.options import Options
 from flagcore.compiler.refusal import Refusal
@@ -65,7 +64,7 @@ def compile_flag_set(
     problems: list[Problem] = []
     total = len(flag_set.flags)
     stale = build.stale_keys()
-    with _no_collection():
+    with no_collection():
         for done, key in enumerate(stale, total - len(stale) + 1):
             try:
                 fresh[key] = build.compile(key)
@@ -86,18 +85,6 @@ def compile_flag(flag_set: FlagSet, key: str, options: Options | None = None) ->
     except Refusal as refusal:
         raise FlagSetError([refusal.problem(key)]) from refusal
     return CompiledFlag(flag.program, {name: objects.blobs[name] for name in flag.sets}, flag.debug or b"")
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Search for no garbage meanwhile: hundreds of thousands of live tuples and no cycles, a quarter of the time at 10,000 rules."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _Build:

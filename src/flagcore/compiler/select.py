@@ -139,7 +139,6 @@ class Selector:
         self.automata = Automata()
         self._views = views
         self._options = options
-        self._forks = Forks(self._add, self._smallest_of)
         self._smallest: list[int] = []  # leaf that each operation can reach
         self._row_tests: set[Exit] = set()
 
@@ -165,15 +164,19 @@ class Selector:
                 branch = node._replace(children=tuple(exits[child] for child in node.children))
                 return self._by_class(branch) if node.view in tabled else self.by_value(branch)
             case Fork():
-                return self._forks.select_fork(node, exits)
+                return self._forks().select_fork(node, exits)
             case Block():
-                return self._forks.select_block(node, exits)
+                return self._forks().select_block(node, exits)
             case ListMulti():
-                return self._forks.select_elements(node, exits)
+                return self._forks().select_elements(node, exits)
             case TextMulti():
-                return self._forks.select_matches(node, exits, self._views, self.automata)
+                return self._forks().select_matches(node, exits, self._views, self.automata)
             case leaf:
                 return NONE if leaf == NO_ROW else LEAF_BIT | leaf
+
+    def _forks(self) -> Forks:
+        """Made when needed: one that is kept would hold this selector, and only a search for garbage would free both."""
+        return Forks(self._add, self._smallest_of)
 
     def _tabled(self, graph: Graph, reachable: Sequence[int]) -> set[int]:
         """Views of columns, views that some branch cannot do without a class table, and value sets that several ask."""
@@ -327,15 +330,16 @@ class Selector:
         return self._question(Op.CONTAINS, view, ways, 0, InlineSet(build_value_set(plain, folded)))
 
     def select_gate(self, view: GateView, ways: Ways) -> Exit:
-        def below(pieces: Sequence[Piece]) -> Exit:
-            if len(pieces) == 1:
-                return pieces[0].exit
-            middle = len(pieces) // 2
-            gate = Gate(view.salt, view.constants[pieces[middle].low - 3])
-            inside, outside = below(pieces[:middle]), below(pieces[middle:])
-            return self._add(Operation(Op.GATE, view.path, inside, outside, ways.wrong_type, content=gate))
+        return self._below(view, ways.values, ways.wrong_type)
 
-        return below(ways.values)
+    def _below(self, view: GateView, pieces: Sequence[Piece], unknown: Exit) -> Exit:
+        """A balanced tree of thresholds."""
+        if len(pieces) == 1:
+            return pieces[0].exit
+        middle = len(pieces) // 2
+        gate = Gate(view.salt, view.constants[pieces[middle].low - 3])
+        inside, outside = self._below(view, pieces[:middle], unknown), self._below(view, pieces[middle:], unknown)
+        return self._add(Operation(Op.GATE, view.path, inside, outside, unknown, content=gate))
 
     def select_bucketable(self, view: BucketableView, ways: Ways) -> Exit:
         no, yes = ways.values[0].exit, ways.values[-1].exit

@@ -61,7 +61,7 @@ class _Sweeper:
         self._view = view
         self._bounds = [low, *cuts, high]
         self._places = {edge: place for place, edge in enumerate(self._bounds)}
-        self._pieces = self._exact_pieces if exact else self._coarse_pieces
+        self._exact = exact
         self._limit = limit
         self._total = len(cuts) + 1
         self._children: list[list[Row]] = [[] for _ in range(self._total)]
@@ -72,9 +72,10 @@ class _Sweeper:
 
     def run(self, rows: Rows) -> Sweep | None:
         """Return the switch, None as soon as its total exceeds the limit."""
+        pieces = self._exact_pieces if self._exact else self._coarse_pieces
         for row in rows:
             if self._view in self._formulas.views_of(row.formula):
-                for first, end, formula in self._pieces(row.formula):
+                for first, end, formula in pieces(row.formula):
                     self._work += end - first
                     self._give(alternatives(self._formulas, Row(formula, row.leaf)), range(first, end))
             else:
