@@ -201,6 +201,8 @@ def gate_threshold(percent: float) -> int:
     Raises:
         ValueError: no number, outside 0 to 100, or more than 4 decimals.
     """
+    if type(percent) is int and 0 <= percent <= 100:  # as most are
+        return percent * 10_000
     scaled = _exact(percent, "percent") * 10_000
     if not 0 <= scaled <= BUCKETS:
         raise ValueError("a percent lies between 0 and 100")

@@ -60,9 +60,23 @@ class TestReader:
     def __init__(self, views: Views, objects: ValueObjects) -> None:
         self._views = views
         self._objects = objects
+        self._known: dict[tuple[object, ...], Atom] = {}
 
     def read(self, test: Test) -> Atom:
-        """Return the atom of ``test``; ``!=`` reads as ``==``, whose negation it is in three-valued logic too."""
+        """Return the atom of ``test``, of tests with one same constant the same.
+
+        ``!=`` reads as ``==``, whose negation it is in three-valued logic too.
+        """
+        constant = test.constant
+        if isinstance(constant, tuple):
+            return self._read(test)
+        key = (test.path, test.operator, type(constant.value), constant.value, constant.prefix)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._read(test)
+        return known
+
+    def _read(self, test: Test) -> Atom:
         prefix = test.literals[0].prefix
         if prefix in _BY_PREFIX:
             return _BY_PREFIX[prefix](self, test)
@@ -80,15 +94,17 @@ class TestReader:
 
     def _equality(self, test: Test) -> Atom:
         literals = test.literals
-        if sum(isinstance(literal.value, str) for literal in literals) > INLINE_VALUES:
-            view = self._views.get(SetView, test.path, self._objects.of_list(literals))
+        if (name := self._long_list(literals)) is not None:
+            view = self._views.get(SetView, test.path, name)
             return ((Part(view, view.members),),)
         return self._members(test.path, literals)
 
     def _members(self, path: Path, literals: Sequence[Literal]) -> Atom:
-        texts = self._texts(path, literals)
-        numbers = self._numbers(path, [exact_number(value) for value in _of_kind(literals, "number")])
-        booleans = self._booleans(path, [bool(value) for value in _of_kind(literals, "boolean")])
+        texts, others = self._texts(path, literals), [literal.value for literal in literals if type(literal.value) is not str]
+        if not others:
+            return (texts,)
+        numbers = self._numbers(path, [exact_number(value) for value in others if not isinstance(value, bool)])
+        booleans = self._booleans(path, [value for value in others if isinstance(value, bool)])
         return tuple(group for group in (texts, numbers, booleans) if group)
 
     def _texts(self, path: Path, literals: Sequence[Literal]) -> Group:
@@ -131,6 +147,8 @@ class TestReader:
         return tuple(groups)
 
     def _long_list(self, literals: Sequence[Literal]) -> str | None:
+        if len(literals) <= INLINE_VALUES:
+            return None
         texts = sum(isinstance(literal.value, str) for literal in literals)
         return self._objects.of_list(literals) if texts > INLINE_VALUES else None
 
@@ -236,15 +254,6 @@ def _network_constant(text: str) -> tuple[AddressCut, AddressCut]:
         raise Refusal("bad-network", f"{text!r} is not an IP address or network")
     family, last = network.family, network.last
     return (family, network.first), _ABOVE[family] if last == _LAST[family] else (family, last + 1)
-
-
-def _of_kind(literals: Iterable[Literal], kind: str) -> list[Scalar]:
-    wanted = {"number": (int, float), "boolean": (bool,)}[kind]
-    return [
-        literal.value
-        for literal in literals
-        if isinstance(literal.value, wanted) and isinstance(literal.value, bool) == (kind == "boolean")
-    ]
 
 
 def _by_fold(literals: Iterable[Literal]) -> list[tuple[bool, tuple[bytes, ...]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flagcore.compiler.operations import Exit, Forked, Masked, MultiElements, MultiMatches, Operation, is_node
+from flagcore.compiler.operations import Masked, Operation, is_node
 from flagcore.compiler.refusal import Refusal
 
 __all__ = ["Bound", "walk_bounds"]
@@ -31,21 +31,21 @@ _END = Bound(0, 0)  # of leaves and NONE
 def walk_bounds(operations: Sequence[Operation]) -> list[Bound]:
     """Return the bound of each of ``operations``, which are children first; raises Refusal when one is out of range."""
     bounds: list[Bound] = []
-
-    def of(exit_: Exit) -> Bound:
-        return bounds[exit_] if is_node(exit_) else _END
-
     for operation in operations:
-        bounds.append(_bound(operation, [of(exit_) for exit_ in operation.exits]))
-        if bounds[-1].steps > _MOST_STEPS:
+        exits = [bounds[exit_] if is_node(exit_) else _END for exit_ in operation.exits]
+        bound = _of_several(operation, exits) if operation.visits_all else _of_single(exits)
+        if bound.steps > _MOST_STEPS:
             raise Refusal("program-too-large", f"a walk might take more than {_MOST_STEPS:,} steps")
+        bounds.append(bound)
     return bounds
 
 
-def _bound(operation: Operation, exits: Sequence[Bound]) -> Bound:
+def _of_single(exits: Sequence[Bound]) -> Bound:
+    return Bound(1 + max([exit_.steps for exit_ in exits]), max([exit_.forks for exit_ in exits]))
+
+
+def _of_several(operation: Operation, exits: Sequence[Bound]) -> Bound:
     match operation.content:
-        case Forked() | MultiElements() | MultiMatches():
-            return Bound(1 + sum(exit_.steps for exit_ in exits), 1 + max(exit_.forks for exit_ in exits))
         case Masked(columns):
             return Bound(1 + len(columns) + sum(exit_.steps for exit_ in exits), exits[-1].forks)
-    return Bound(1 + max(exit_.steps for exit_ in exits), max(exit_.forks for exit_ in exits))
+    return Bound(1 + sum(exit_.steps for exit_ in exits), 1 + max(exit_.forks for exit_ in exits))

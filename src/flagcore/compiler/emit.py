@@ -49,6 +49,7 @@ from flagcore.compiler.layout import (
 from flagcore.compiler.memos import MemoKey, MemoTable, memo_words
 from flagcore.compiler.operations import (
     ClassTest,
+    Content,
     Forked,
     Gate,
     InlineSet,
@@ -61,7 +62,6 @@ from flagcore.compiler.operations import (
     Ranges,
     Required,
     Selection,
-    Several,
     Switch,
     Text,
     VersionConstant,
@@ -252,20 +252,22 @@ class _Emitter:
     # -- nodes
 
     def _node(self, operation: Operation) -> bytes:
-        if isinstance(operation.content, Switch) and operation.content.view in self._lookups:
-            return self._lookup(operation, operation.content)
-        immediate, pool, length = self._content(operation)
-        exits = (operation.on_true, operation.on_false, operation.on_unknown)
-        used = _used_exits(operation)
-        return NODE.pack(
-            operation.op,
-            operation.flags | self._content_flags(operation),
-            0 if operation.path is None else self._slots[operation.path],
-            *(self._exit(exit_) if is_used else LEAF_BIT for exit_, is_used in zip(exits, used, strict=True)),
-            immediate,
-            pool,
-            length,
-        )
+        content, slot = operation.content, 0 if operation.path is None else self._slots[operation.path]
+        if isinstance(content, Switch):
+            if content.view in self._lookups:
+                return self._lookup(operation, content)
+            flags = operation.flags | (NodeFlag.DENSE if content.dense else 0)
+            place = self._pool.add(self._switch(content), 8), self._views[_view_key(content.view)][0]
+            return NODE.pack(operation.op, flags, slot, LEAF_BIT, LEAF_BIT, LEAF_BIT, 0, *place)
+        fields = self._several(content) if operation.visits_all else self._content(operation)
+        return NODE.pack(operation.op, operation.flags, slot, *self._exits(operation), *fields)
+
+    def _exits(self, operation: Operation) -> tuple[int, int, int]:
+        """Return on_true, on_false and on_unknown, those that the kernel does not read as a leaf."""
+        on_false = self._exit(operation.on_false) if operation.op is not Op.FORK else LEAF_BIT
+        if operation.visits_all:
+            return LEAF_BIT, on_false, LEAF_BIT
+        return self._exit(operation.on_true), on_false, self._exit(operation.on_unknown)
 
     def _lookup(self, operation: Operation, switch: Switch) -> bytes:
         """Return a switch on texts with the exits in the table itself: no class, no array of exits to load from."""
@@ -282,12 +284,12 @@ class _Emitter:
         flags = NodeFlag.FOLD if view.fold else 0
         return NODE.pack(Op.LOOKUP, flags, self._slots[operation.path], wrong, other, missing, 0, pool, 0)
 
-    def _content_flags(self, operation: Operation) -> int:
-        return NodeFlag.DENSE if isinstance(operation.content, Switch) and operation.content.dense else 0
-
     def _content(self, operation: Operation) -> tuple[int, int, int]:
         """Return a node's immediate, pool and length."""
         match operation.content:
+            case ClassTest(view, classes):
+                blob = pack(f"<{1 + len(classes)}I", len(classes) // 2, *classes)
+                return 0, self._pool.add(blob, 8), self._views[_view_key(view)][0]
             case None:
                 return word_bits(operation.immediate), 0, 0
             case Text(text):
@@ -308,15 +310,9 @@ class _Emitter:
             case Required(flag, identities):
                 link = self._link(LinkKind.PROGRAM, flag)
                 return link, self._pool.add(pack(f"<{len(identities)}Q", *identities), 8), len(identities)
-            case ClassTest(view, classes):
-                blob = pack(f"<{1 + len(classes)}I", len(classes) // 2, *classes)
-                return 0, self._pool.add(blob, 8), self._views[_view_key(view)][0]
-            case Switch(view):
-                return 0, self._pool.add(self._switch(operation.content), 8), self._views[_view_key(view)][0]
-            case several:
-                return self._several(several)
+        raise AssertionError(f"no content of one test: {operation.content}")
 
-    def _several(self, content: Several) -> tuple[int, int, int]:
+    def _several(self, content: Content | None) -> tuple[int, int, int]:
         """The same of FORK, BLOCK and MULTI."""
         match content:
             case Forked(branches):
@@ -328,6 +324,7 @@ class _Emitter:
                 return 0, self._multi(table, branches, first), 0
             case MultiMatches(automaton, mask, branches, first):
                 return mask, self._multi(0, branches, first), self._views[_automaton_key(automaton)][0]
+        raise AssertionError(f"no content of several branches: {content}")
 
     def _branches(self, branches: Sequence[Visit]) -> bytes:
         return b"".join(BRANCH.pack(self._leaf_index[first], self._exit(exit_)) for first, exit_ in branches)
@@ -481,16 +478,6 @@ def _hash_key(path: Path, salt: str) -> MemoKey:
 def _reached_leaves(selection: Selection) -> list[int]:
     exits = {exit_ for operation in selection.operations for exit_ in operation.exits}.union(selection.entries)
     return sorted(exit_ ^ LEAF_BIT for exit_ in exits if not is_node(exit_) and exit_ != NONE)
-
-
-def _used_exits(operation: Operation) -> tuple[bool, bool, bool]:
-    """Tell which of on_true, on_false and on_unknown the kernel reads."""
-    match operation.content:
-        case Switch() | Forked():
-            return (False, False, False)
-        case Masked() | MultiElements() | MultiMatches():
-            return (False, True, False)
-    return (True, True, True)
 
 
 def _outcomes(leaf: Leaf) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from flagcore.compiler.nodes import Branch, Keyed
@@ -40,7 +39,7 @@ NOTHING = Estimate(0.0, 0.0, -1)
 
 def of_branch(branch: Branch, view: View, children: Sequence[Estimate]) -> Estimate:
     """A test weighs its two ways by the share of the classes, a switch takes all children for alike."""
-    last = max(child.last for child in children)
+    last = max([child.last for child in children])
     if len(set(branch.children)) > 2:
         count = len(children)
         cost = sum(child.cost for child in children) / count
@@ -52,8 +51,8 @@ def of_branch(branch: Branch, view: View, children: Sequence[Estimate]) -> Estim
 
 
 def _inner_share(branch: Branch, view: View) -> float:
-    edges = (0, *branch.cuts, view.classes)
-    inner = sum(high - low for low, high in list(pairwise(edges))[1::2])
+    cuts = branch.cuts
+    inner = sum(cuts[1::2]) - sum(cuts[::2]) + (view.classes if len(cuts) % 2 else 0)
     return min(_MOST_SHARE, max(_LEAST_SHARE, inner / view.classes))
 
 

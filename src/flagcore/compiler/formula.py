@@ -43,6 +43,7 @@ class Formulas:
         self._domains = [view.domain for view in views]
         self._dear = [view.dear for view in views]
         self._cheap_projections: dict[int, Sequence[tuple[int, Classes]]] = {}
+        self._cheap_views: dict[int, frozenset[int]] = {}
         self._factors: dict[tuple[int, int], tuple[Classes, int] | None] = {}
         nothing: Projection = {}
         self._nodes: list[Node] = [Junction(False, ()), Junction(True, ())]
@@ -97,6 +98,15 @@ class Formulas:
             known = self._cheap_projections[formula] = [item for item in items if not self._dear[item[0]]]
         return known
 
+    def cheap_views_of(self, formula: int) -> frozenset[int]:
+        """Numbers of the views that the formula looks at and that are not dear."""
+        known = self._cheap_views.get(formula)
+        if known is None:
+            known = self._cheap_views[formula] = frozenset(
+                [view for view in self._views[formula] if not self._dear[view]]
+            )
+        return known
+
     def factor(self, formula: int, view: int) -> tuple[Classes, int] | None:
         """Return (classes, rest) of "the class of ``view`` lies in ``classes``, and rest", a rest without the view.
 
@@ -129,13 +139,13 @@ class Formulas:
             self._literals[view, classes] = known
         return known
 
-    def conjunction(self, parts: Iterable[int]) -> int:
+    def conjunction(self, parts: Sequence[int]) -> int:
         """Return "all of ``parts``"; literals of one view are intersected."""
-        return self._junction(True, parts)
+        return parts[0] if len(parts) == 1 else self._junction(True, parts)
 
-    def disjunction(self, parts: Iterable[int]) -> int:
+    def disjunction(self, parts: Sequence[int]) -> int:
         """Return "any of ``parts``"; literals of one view are united."""
-        return self._junction(False, parts)
+        return parts[0] if len(parts) == 1 else self._junction(False, parts)
 
     def restrict(self, formula: int, view: int, low: int, high: int) -> int:
         """Return the formula under the assumption that the class of ``view`` lies in ``[low, high)``."""
@@ -179,37 +189,55 @@ class Formulas:
         rest = tuple(part for part in node.parts if part != asking[0])
         return literal.classes, self._make_junction(True, rest)
 
-    def _junction(self, conjunction: bool, parts: Iterable[int]) -> int:
+    def _junction(self, conjunction: bool, parts: Sequence[int]) -> int:
         decided, neutral = (NEVER, ALWAYS) if conjunction else (ALWAYS, NEVER)
         todo = [part for part in parts if part != neutral]
+        if len(todo) < 2:
+            return todo[0] if todo else neutral
         if decided in todo:
             return decided
-        if len(todo) == 1:
-            return todo[0]
-        by_view: dict[int, list[Classes]] = {}
+        literals: dict[int, int] = {}  # of each view the one met first
+        further: list[LiteralFormula] = []
         rest: set[int] = set()
         while todo:
             part = todo.pop()
             node = self._nodes[part]
             if isinstance(node, LiteralFormula):
-                by_view.setdefault(node.view, []).append(node.classes)
+                if literals.setdefault(node.view, part) != part:
+                    further.append(node)
             elif node.conjunction == conjunction:
                 todo += node.parts
             else:
                 rest.add(part)
-        for view, sets in by_view.items():
-            merged = self._merge(conjunction, view, sets)
+        if further and not self._merge_all(conjunction, literals, further):
+            return decided
+        if rest and conjunction:
+            rest = self._without_implied(rest.union(literals.values()))
+        else:
+            rest.update(literals.values())
+        return self._make_junction(conjunction, tuple(sorted(rest)))
+
+    def _merge_all(self, conjunction: bool, literals: dict[int, int], further: list[LiteralFormula]) -> bool:
+        """Merge further literals of the same views into ``literals``; False when that decides the junction."""
+        sets: dict[int, list[Classes]] = {}
+        for view, classes in further:
+            sets.setdefault(view, []).append(classes)
+        decided, neutral = (NEVER, ALWAYS) if conjunction else (ALWAYS, NEVER)
+        for view, others in sets.items():
+            first = self._nodes[literals[view]]
+            assert isinstance(first, LiteralFormula)
+            merged = self._merge(conjunction, view, [first.classes, *others])
             if merged == decided:
-                return decided
-            if merged != neutral:
-                rest.add(merged)
-        return self._make_junction(conjunction, tuple(sorted(self._without_implied(rest) if conjunction else rest)))
+                return False
+            if merged == neutral:
+                del literals[view]
+            else:
+                literals[view] = merged
+        return True
 
     def _without_implied(self, parts: set[int]) -> set[int]:
         """Drop literals of a conjunction that another part implies, as a ramp implies that it has begun."""
         bounds = [self._projections[part] for part in parts if isinstance(self._nodes[part], Junction)]
-        if not bounds:
-            return parts
         return {part for part in parts if not self._is_implied(self._nodes[part], bounds)}
 
     def _is_implied(self, node: Node, bounds: list[Projection]) -> bool:
@@ -220,8 +248,6 @@ class Formulas:
 
     def _merge(self, conjunction: bool, view: int, sets: list[Classes]) -> int:
         """One literal for several of one view; sorts once, so thousands of them cost no more than their runs."""
-        if len(sets) == 1:
-            return self.literal(view, sets[0])
         if not conjunction:
             return self.literal(view, union(sets))
         if len(sets) == 2:
@@ -242,9 +268,9 @@ class Formulas:
         projection = self._join(parts) if node.conjunction else self._meet(parts)
         if projection is None:
             return NEVER
-        views = frozenset[int]().union(*(self._views[part] for part in parts))
-        weight = sum(self._weights[part] for part in parts)
-        depth = 1 + max(self._depths[part] for part in parts)
+        views = frozenset[int]().union(*[self._views[part] for part in parts])
+        weight = sum([self._weights[part] for part in parts])
+        depth = 1 + max([self._depths[part] for part in parts])
         return self._add(node, projection, views, weight, depth)
 
     def _join(self, parts: tuple[int, ...]) -> Projection | None:

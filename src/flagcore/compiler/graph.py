@@ -25,6 +25,7 @@ from flagcore.compiler.rows import Rows, normalise, source_weight
 from flagcore.compiler.simplify import Graph
 from flagcore.compiler.survey import Survey, guess_sweep, survey_rows
 from flagcore.compiler.sweep import Sweep, sweep_rows
+from flagcore.compiler.views import ListView, MatchView
 
 __all__ = ["Built", "build_graph"]
 
@@ -71,6 +72,7 @@ class _Builder:
         self._options = options
         self._chain = Chain(self.graph, plan.formulas, plan.views)
         self._blocks = Blocks(self.graph, plan.formulas, plan.views, self._chain, options.block_rows)
+        self._is_contained = any(isinstance(view, ListView | MatchView) for view in plan.views)
         self._built: dict[Rows, int] = {}
 
     def build(self, rows: Rows, credit: int, depth: int) -> int:
@@ -87,7 +89,7 @@ class _Builder:
     def _build(self, rows: Rows, credit: int, depth: int) -> int:
         if len(rows) == 2:
             return self._chain.build(rows)
-        if depth > 1 and len(rows) > self._options.multi_constants:
+        if self._is_contained and depth > 1 and len(rows) > self._options.multi_constants:
             split = by_constant(self._formulas, self._views, rows, self._options.multi_constants)
             if split is not None and (found := self._multi(rows, split, credit, depth - 2)) is not None:
                 return found
@@ -109,8 +111,8 @@ class _Builder:
     def _is_contended(self, rows: Rows) -> bool:
         """Some cheap view is asked by two rows; else no switch can answer for more than one."""
         asked: set[int] = set()
-        for row in rows:
-            views = {view for view in self._formulas.views_of(row.formula) if not self._views[view].dear}
+        for formula, _ in rows:
+            views = self._formulas.cheap_views_of(formula)
             if not views.isdisjoint(asked):
                 return True
             asked |= views

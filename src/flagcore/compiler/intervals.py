@@ -51,6 +51,10 @@ def intersect(left: Classes, right: Classes) -> Classes:
     """Return the intersection of two sets; linear in their runs."""
     if left == right:
         return left
+    if len(left) == 2:
+        return clip(right, left[0], left[1])
+    if len(right) == 2:
+        return clip(left, right[0], right[1])
     common: list[int] = []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -66,6 +70,9 @@ def intersect(left: Classes, right: Classes) -> Classes:
 
 def clip(classes: Classes, low: int, high: int) -> Classes:
     """Return the part of the set inside ``[low, high)``; cost is that of the part, not of the set."""
+    if len(classes) == 2:  # as most are
+        low, high = max(low, classes[0]), min(high, classes[1])
+        return (low, high) if low < high else EMPTY
     first, last = bisect_right(classes, low), bisect_left(classes, high)
     head = (low,) if first & 1 else ()
     tail = (high,) if last & 1 else ()
@@ -74,4 +81,10 @@ def clip(classes: Classes, low: int, high: int) -> Classes:
 
 def point_runs(points: Iterable[int]) -> Classes:
     """Return the set of single classes, neighbours joined."""
-    return union((point, point + 1) for point in set(points))
+    joined: list[int] = []
+    for point in sorted({*points}):
+        if joined and joined[-1] == point:
+            joined[-1] = point + 1
+        else:
+            joined += (point, point + 1)
+    return tuple(joined)

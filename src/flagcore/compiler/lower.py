@@ -8,7 +8,7 @@ classes. The constants of all conditions are collected first (``add``), then the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from flagcore.compiler.atoms import Atom, Group, TestReader
@@ -25,7 +25,7 @@ from flagcore.terms import Operator
 __all__ = ["Collector", "Lowering", "Mode"]
 
 
-class Mode(Enum):
+class Mode(StrEnum):
     """Which question about a three-valued condition the formula answers."""
 
     IS_TRUE = "T"
@@ -171,6 +171,7 @@ class Lowering:
         self._collector = collector
         self._formulas = formulas
         self._segments: dict[tuple[str, Mode], int] = {}
+        self._tests: dict[tuple[int, Mode], int] = {}  # by the identity of the atom, which the collector keeps
         for name, segment in collector.segments.items():
             for mode in (Mode.IS_TRUE, Mode.NOT_TRUE):
                 self._segments[name, mode] = self._lower_body(name, segment, mode)
@@ -206,20 +207,22 @@ class Lowering:
     def lower_test(self, tree: Test, mode: Mode) -> int:
         if tree.operator is Operator.NOT_EQUALS:
             mode = mode.of_negation
-        return self.lower_atom(self._collector.atom(tree), mode)
+        atom = self._collector.atom(tree)
+        known = self._tests.get((id(atom), mode))
+        if known is None:
+            known = self._tests[id(atom), mode] = self.lower_atom(atom, mode)
+        return known
 
     def lower_atom(self, atom: Atom, mode: Mode) -> int:
         """A test whose groups look at several kinds of value is still one test; a value is of one kind at most."""
         formulas = self._formulas
-        match mode:
-            case Mode.IS_TRUE:
-                return formulas.disjunction(self._holds(group) for group in atom)
-            case Mode.NOT_TRUE:
-                return formulas.conjunction(self._fails(group, unknown=True) for group in atom)
-            case Mode.IS_FALSE:
-                return formulas.disjunction(self._fails(group, unknown=False) for group in atom)
-            case Mode.NOT_FALSE:
-                return formulas.conjunction(self._not_false(group) for group in atom)
+        if mode is Mode.IS_TRUE:
+            return formulas.disjunction([self._holds(group) for group in atom])
+        if mode is Mode.NOT_TRUE:
+            return formulas.conjunction([self._fails(group, unknown=True) for group in atom])
+        if mode is Mode.IS_FALSE:
+            return formulas.disjunction([self._fails(group, unknown=False) for group in atom])
+        return formulas.conjunction([self._not_false(group) for group in atom])
 
     # -- how
 
@@ -229,7 +232,8 @@ class Lowering:
         return self.lower_atom(self._collector.values(name), mode)
 
     def _holds(self, group: Group) -> int:
-        return self._formulas.disjunction(self._formulas.literal(view.number, choose()) for view, choose in group)
+        literal = self._formulas.literal
+        return self._formulas.disjunction([literal(view.number, choose()) for view, choose in group])
 
     def _fails(self, group: Group, *, unknown: bool) -> int:
         """No part of the group holds; ``unknown``: or the value is not of its kind."""

@@ -153,6 +153,7 @@ class MultiMatches(NamedTuple):
 Single = Text | InlineSet | LinkedSet | VersionConstant | Ranges | Match | Gate | Required | ClassTest | Switch
 Several = Forked | Masked | MultiElements | MultiMatches
 Content = Single | Several
+_VISITING = frozenset({Op.FORK, Op.BLOCK, Op.MULTI})
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -170,6 +171,8 @@ class Operation(msgspec.Struct, frozen=True):
     @property
     def exits(self) -> tuple[Exit, ...]:
         """All exits, repeated ones too."""
+        if self.op < Op.SWITCH:
+            return (self.on_true, self.on_false, self.on_unknown)
         match self.content:
             case Switch(_, _, exits):
                 return exits
@@ -184,7 +187,7 @@ class Operation(msgspec.Struct, frozen=True):
     @property
     def visits_all(self) -> bool:
         """A walk may go to several exits, one after the other."""
-        return isinstance(self.content, Several)
+        return self.op in _VISITING
 
 
 class Selection(NamedTuple):

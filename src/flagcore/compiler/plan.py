@@ -165,8 +165,9 @@ class _Planner:
         return LeafReason.DEFAULT if self._flag.rules or self._flag.requires else LeafReason.STATIC
 
     def _rule_rows(self, index: int, rule: Rule) -> list[Row]:
-        condition = ALWAYS if rule.when is None else self._lowering.lower(rule.when.tree)
-        applies = self._formulas.conjunction((condition, self._window(rule.between)))
+        applies = ALWAYS if rule.when is None else self._lowering.lower(rule.when.tree)
+        if rule.between is not None:
+            applies = self._formulas.conjunction((applies, self._window(rule.between)))
         full, partial = self._gate_formulas(rule)
         race = race_of(rule.split, self._path(rule), self._salt(rule), rule.base)
         if isinstance(race, Race):
@@ -178,7 +179,7 @@ class _Planner:
                 (full, Leaf(LeafReason.TARGETING_MATCH, index, variant=variant)),
                 (partial, Leaf(LeafReason.SPLIT, index, variant=variant)),
             ]
-        rows = [(self._formulas.conjunction((applies, inside)), leaf) for inside, leaf in found]
+        rows = [(self._formulas.conjunction((applies, inside)), leaf) for inside, leaf in found if inside != NEVER]
         return [Row(formula, self._leaf(leaf)) for formula, leaf in rows if formula != NEVER]
 
     # -- windows, gates, subjects
@@ -198,8 +199,8 @@ class _Planner:
         if rule.split is not None:
             views.get(BucketableView, self._path(rule))
 
-    def _window(self, between: tuple[str | None, str | None] | None) -> int:
-        start, end = between or (None, None)
+    def _window(self, between: tuple[str | None, str | None]) -> int:
+        start, end = between
         return self._during(
             None if start is None else time_constant(start),
             None if end is None else time_constant(end),

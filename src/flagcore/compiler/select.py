@@ -7,7 +7,7 @@ children first; an exit is a leaf or the number of an operation made before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -161,7 +161,7 @@ class Selector:
     def _select(self, node: Node, exits: Mapping[int, Exit], tabled: set[int]) -> Exit:
         match node:
             case Branch():
-                branch = node._replace(children=tuple(exits[child] for child in node.children))
+                branch = Branch(node.view, node.cuts, tuple([exits[child] for child in node.children]))
                 return self._by_class(branch) if node.view in tabled else self.by_value(branch)
             case Fork():
                 return self._forks().select_fork(node, exits)
@@ -218,9 +218,7 @@ class Selector:
         view = self._views[branch.view]
         distinct = dict.fromkeys(branch.children)
         dense = view.classes <= max(_DENSE_CLASSES, 2 * len(branch.cuts))
-        if any(map(self._is_row, distinct)):
-            return self._class_tests(branch, list(distinct))
-        if len(distinct) > 2 or dense:
+        if (len(distinct) > 2 or dense) and not self._is_row(distinct):
             content = Switch(branch.view, branch.cuts, branch.children, dense)
             return self._add(Operation(Op.SWITCH, view.path, LEAF_BIT, LEAF_BIT, LEAF_BIT, content=content))
         return self._class_tests(branch, list(distinct))
@@ -410,7 +408,8 @@ class Selector:
         return compare(key, flags, below, above, unknown)
 
     def _add(self, operation: Operation) -> Exit:
-        is_row = not operation.visits_all and any(map(self._is_row, operation.exits))
+        exits = operation.exits
+        is_row = self._is_row(exits) and not operation.visits_all
         if is_row:
             operation = msgspec.structs.replace(operation, flags=operation.flags | NodeFlag.ROW)
         number = self._numbers.get(operation)
@@ -419,12 +418,12 @@ class Selector:
             self.operations.append(operation)
             if is_row:
                 self._row_tests.add(number)
-            self._smallest.append(min(map(self._smallest_of, operation.exits)))
+            self._smallest.append(min([self._smallest_of(exit_) for exit_ in exits]))
         return number
 
-    def _is_row(self, exit_: Exit) -> bool:
-        """The exit is part of a block's row: NONE, or a test that may lead to it."""
-        return exit_ == NONE or exit_ in self._row_tests
+    def _is_row(self, exits: Collection[Exit]) -> bool:
+        """One of the exits is part of a block's row: NONE, or a test that may lead to it."""
+        return NONE in exits or not self._row_tests.isdisjoint(exits)
 
     def _smallest_of(self, exit_: Exit) -> int:
         return self._smallest[exit_] if is_node(exit_) else exit_ ^ LEAF_BIT

@@ -40,6 +40,7 @@ class Graph:
         self._nodes: list[Node] = []
         self._numbers: dict[Node, int] = {}
         self._estimates: list[Estimate] = []
+        self._absorbable: list[int | None] = []  # of a branch of few cuts: its view
 
     def node(self, number: int) -> Node:
         """The node of that number."""
@@ -62,29 +63,23 @@ class Graph:
 
     def test(self, view: int, classes: Classes, yes: int, no: int) -> int:
         """Return the node that goes to ``yes`` when the class lies in ``classes``, else to ``no``."""
-        children = [(no, yes)[i % 2] for i in range(len(classes) + 1)]
-        cuts = list(classes)
-        if cuts[0] == self._views[view].domain[0]:
-            del cuts[0], children[0]
-        if cuts and cuts[-1] == self._views[view].classes:
-            del cuts[-1], children[-1]
-        return self.branch(view, cuts, children)
+        ends = self._views[view].domain
+        begins, is_cut = classes[0] == ends[0], classes[-1] == ends[1]
+        children = (no, yes) * (len(classes) // 2) + (no,)
+        if begins or is_cut:
+            last = -1 if is_cut else None
+            classes, children = classes[begins:last], children[begins:last]
+        return self.branch(view, classes, children)
 
     def branch(self, view: int, cuts: Sequence[int], children: Sequence[int]) -> int:
         """Return the node for these intervals: equal neighbours merged, a repeated question absorbed."""
+        if view not in {self._absorbable[child] for child in children}:
+            return self._branch(view, cuts, children)
         edges = (0, *cuts, self._views[view].classes)
         pieces: list[tuple[int, int]] = []  # (where it begins, child)
         for (low, high), child in zip(pairwise(edges), children, strict=True):
-            for start, grandchild in self._within(view, low, high, child):
-                if not pieces or pieces[-1][1] != grandchild:
-                    pieces.append((start, grandchild))
-        if len(pieces) == 1:
-            return pieces[0][1]
-        branch = Branch(view, tuple(start for start, _ in pieces[1:]), tuple(child for _, child in pieces))
-        known = self._numbers.get(branch)
-        if known is not None:
-            return known
-        return self._add(branch, estimate.of_branch(branch, self._views[view], self._of(branch.children)))
+            pieces += self._within(view, low, high, child)
+        return self._branch(view, [start for start, _ in pieces[1:]], [child for _, child in pieces])
 
     def fork(self, branches: Iterable[tuple[int, int]]) -> int:
         """Return the node that yields the smallest leaf of all ``(first leaf, child)``."""
@@ -123,9 +118,27 @@ class Graph:
             todo += fresh
         return sorted(seen)
 
+    def _branch(self, view: int, cuts: Sequence[int], children: Sequence[int]) -> int:
+        """Return the node of a branch none of whose children is to be absorbed."""
+        kept, starts = [children[0]], []
+        for start, child in zip(cuts, children[1:], strict=True):
+            if child != kept[-1]:
+                kept.append(child)
+                starts.append(start)
+        if not starts:
+            return kept[0]
+        branch = Branch(view, tuple(starts), tuple(kept))
+        known = self._numbers.get(branch)
+        if known is not None:
+            return known
+        number = self._add(branch, estimate.of_branch(branch, self._views[view], self._of(kept)))
+        if len(starts) <= _ABSORBED_CUTS:
+            self._absorbable[number] = view
+        return number
+
     def _within(self, view: int, low: int, high: int, child: int) -> list[tuple[int, int]]:
         node = self._nodes[child]
-        if not isinstance(node, Branch) or node.view != view or len(node.cuts) > _ABSORBED_CUTS:
+        if self._absorbable[child] != view or not isinstance(node, Branch):
             return [(low, child)]
         starts = (0, *node.cuts)
         ends = (*node.cuts, self._views[view].classes)
@@ -146,4 +159,5 @@ class Graph:
         number = self._numbers[node] = len(self._nodes)
         self._nodes.append(node)
         self._estimates.append(expected)
+        self._absorbable.append(None)
         return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -42,13 +43,14 @@ def survey_rows(formulas: Formulas, rows: Sequence[Row]) -> Survey:
     views = {view: ViewSurvey(len(places) - 1) for view, places in positions.items()}
     shares: list[dict[int, float]] = []
     total = 0
-    for row in rows:
-        weight = formulas.weight(row.formula) + 1
+    for formula, _ in rows:
+        weight = formulas.weight(formula) + 1
         total += weight
         own: dict[int, float] = {}
-        for view, classes in formulas.cheap_projection(row.formula):
-            found = views[view]
-            share = own[view] = _held(classes, positions[view]) / found.intervals
+        for view, classes in formulas.cheap_projection(formula):
+            found, places = views[view], positions[view]
+            held = places[classes[1]] - places[classes[0]] if len(classes) == 2 else _held(classes, places)
+            share = own[view] = held / found.intervals
             found.gain += 1 - share
             found.saved += weight * (1 - share)
             found.bound_rows += 1
@@ -82,13 +84,10 @@ def guess_sweep(survey: Survey, view: int, limit: int) -> Guess | None:
 
 def local_cuts(formulas: Formulas, rows: Sequence[Row]) -> dict[int, list[int]]:
     """Return for each cheap view the sorted edges of the rows' projections, the ends of its domain left out."""
-    edges: dict[int, set[int]] = {}
-    for row in rows:
-        for view, classes in formulas.cheap_projection(row.formula):
-            found = edges.get(view)
-            if found is None:
-                found = edges[view] = set()
-            found.update(classes)
+    edges: defaultdict[int, set[int]] = defaultdict(set)
+    for formula, _ in rows:
+        for view, classes in formulas.cheap_projection(formula):
+            edges[view].update(classes)
     return {view: sorted(found.difference(formulas.domain(view))) for view, found in edges.items()}
 
 
@@ -102,11 +101,5 @@ def _positions(formulas: Formulas, rows: Sequence[Row]) -> dict[int, dict[int, i
 
 
 def _held(classes: Classes, places: dict[int, int]) -> int:
-    if len(classes) == 2:
-        return places[classes[1]] - places[classes[0]]
-    held = 0
-    sign = -1
-    for edge in classes:
-        held += sign * places[edge]
-        sign = -sign
-    return held
+    edges = [places[edge] for edge in classes]
+    return sum(edges[1::2]) - sum(edges[::2])

@@ -117,6 +117,7 @@ class TextView(View):
         self.fold = fold
         self.constants: list[bytes] = []
         self._collected: set[bytes] = set()
+        self._numbers: dict[bytes, int] = {}
 
     def add(self, texts: Iterable[bytes]) -> None:
         """Collect constants, lower-cased already when the view folds."""
@@ -125,10 +126,11 @@ class TextView(View):
     def freeze(self) -> None:
         self.constants = sorted(self._collected)
         self.classes = 3 + len(self.constants)
+        self._numbers = {text: number for number, text in enumerate(self.constants, 3)}
 
     def points(self, texts: Iterable[bytes]) -> Classes:
         """The classes of ``texts``."""
-        return point_runs(3 + bisect_left(self.constants, text) for text in texts)
+        return point_runs([self._numbers[text] for text in texts])
 
 
 class OrderedView(View, Generic[Key]):
