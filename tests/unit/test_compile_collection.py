@@ -29,6 +29,7 @@ def _collector() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def flag_set() -> FlagSet:
+    """Some flags, of which any do."""
     return build_flag_set(rule_set("realistic", 3)).flag_set
 
 

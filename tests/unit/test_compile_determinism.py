@@ -43,6 +43,7 @@ def _compiled(seed: str) -> str:
 
 @pytest.fixture(scope="module")
 def expected() -> str:
+    """What the first seed gives."""
     return _compiled(_SEEDS[0])
 
 

@@ -100,7 +100,10 @@ class TestReader:
         return self._members(test.path, literals)
 
     def _members(self, path: Path, literals: Sequence[Literal]) -> Atom:
-        texts, others = self._texts(path, literals), [literal.value for literal in literals if type(literal.value) is not str]
+        texts, others = (
+            self._texts(path, literals),
+            [literal.value for literal in literals if type(literal.value) is not str],
+        )
         if not others:
             return (texts,)
         numbers = self._numbers(path, [exact_number(value) for value in others if not isinstance(value, bool)])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import xor
+from typing import NamedTuple
 
 from flagcore.compiler.chain import Chain
-from flagcore.compiler.formula import Formulas, LiteralFormula
+from flagcore.compiler.formula import ALWAYS, Formulas, LiteralFormula
 from flagcore.compiler.intervals import Classes
 from flagcore.compiler.nodes import NO_ROW, Column
 from flagcore.compiler.plan import Row
@@ -21,6 +22,14 @@ __all__ = ["MOST_ROWS", "Blocks"]
 MOST_ROWS = 64
 
 
+class _Masks(NamedTuple):
+    """A block of rows, whatever comes after it."""
+
+    columns: list[Column]
+    shares: list[list[float]]  # of each column
+    own: list[int]  # each row's own tests
+
+
 class Blocks:
     """Builds blocks into one graph."""
 
@@ -30,6 +39,8 @@ class Blocks:
         self._views = views
         self._chain = chain
         self._rows = rows
+        self._made: dict[tuple[Row, ...], _Masks] = {}  # tried in front of one thing, kept in front of another
+        self._rests: dict[int, int] = {}
 
     def build(self, rows: Rows, *, nested: bool) -> int:
         """Return blocks in order; the last row is what is left when none holds.
@@ -43,23 +54,27 @@ class Blocks:
         parts = [rows[start : min(start + self._rows, len(rows) - 1)] for start in starts]
         return self._graph.fork([(part[0].leaf, self.block(part, end)) for part in parts])
 
-    def before(self, rows: Sequence[Row], after: int) -> int:
+    def before(self, rows: Rows, after: int) -> int:
         """Return blocks in order, ``after`` behind the last."""
         for start in reversed(range(0, len(rows), self._rows)):
             after = self.block(rows[start : start + self._rows], after)
         return after
 
-    def block(self, rows: Sequence[Row], after: int) -> int:
+    def block(self, rows: Rows, after: int) -> int:
         """Return one block of at most MOST_ROWS rows; where no cheap view tells them apart, their chain."""
-        columns = [_column(self._bounds(rows, view), view, cuts) for view, cuts in self._cuts(rows).items()]
-        if len(rows) == 1 or not columns:
+        masks = self._made.get(rows)
+        if masks is None:
+            masks = self._made[rows] = self._masks(rows)
+        if len(rows) == 1 or not masks.columns:
             return self._chain.before(rows, after)
-        columns.sort(key=lambda column: (sum(column[1]), column[0].view))
-        own = [self._own_tests(row) for row in rows]
-        return self._graph.block([column for column, _ in columns], own, after, [shares for _, shares in columns])
+        return self._graph.block(masks.columns, masks.own, after, masks.shares)
 
-    def _cuts(self, rows: Sequence[Row]) -> dict[int, list[int]]:
-        return local_cuts(self._formulas, rows)
+    def _masks(self, rows: Rows) -> _Masks:
+        cuts = local_cuts(self._formulas, rows)
+        columns = [_column(self._bounds(rows, view), view, own) for view, own in cuts.items()]
+        columns.sort(key=lambda column: (sum(column[1]), column[0].view))
+        own = [self._own_tests(row) for row in rows] if columns else []
+        return _Masks([column for column, _ in columns], [shares for _, shares in columns], own)
 
     def _bounds(self, rows: Sequence[Row], view: int) -> list[Classes]:
         domain = self._formulas.domain(view)
@@ -67,10 +82,16 @@ class Blocks:
 
     def _own_tests(self, row: Row) -> int:
         """What the masks do not decide: everything but literals of cheap views."""
-        parts = [part for part in self._formulas.requirements(row.formula) if not self._is_column(part)]
-        rest = self._formulas.conjunction(parts)
+        rest = self._rests.get(row.formula)
+        if rest is None:
+            parts = [part for part in self._formulas.requirements(row.formula) if not self._is_column(part)]
+            rest = self._rests[row.formula] = self._formulas.conjunction(parts)
         graph = self._graph
-        return self._chain.tests(rest, graph.leaf(row.leaf), graph.leaf(NO_ROW))
+        return (
+            graph.leaf(row.leaf)
+            if rest == ALWAYS
+            else self._chain.tests(rest, graph.leaf(row.leaf), graph.leaf(NO_ROW))
+        )
 
     def _is_column(self, part: int) -> bool:
         node = self._formulas.node(part)

@@ -21,6 +21,7 @@ class Chain:
         self._graph = graph
         self._formulas = formulas
         self._views = views
+        self._ordered: dict[int, tuple[int, ...]] = {}  # parts of junctions, the last to be tested first
 
     def build(self, rows: Sequence[Row]) -> int:
         """Return the node that yields the first true row; the last is always true."""
@@ -41,7 +42,10 @@ class Chain:
             return self._graph.test(node.view, node.classes, yes, no)
         if node.parts and not node.conjunction and (view := self._telling_view(node.parts)) is not None:
             return self._dispatch(node.parts, view, yes, no)
-        for part in sorted(node.parts, key=self._order, reverse=True):
+        ordered = self._ordered.get(formula)
+        if ordered is None:
+            ordered = self._ordered[formula] = tuple(sorted(node.parts, key=self._order, reverse=True))
+        for part in ordered:
             if node.conjunction:
                 yes = self.tests(part, yes, no)
             else:
@@ -83,5 +87,5 @@ class Chain:
         if isinstance(node, LiteralFormula):
             view = self._views[node.view]
             return (view.cost, size(node.classes) / view.classes, formula)
-        dearest = max(self._views[view].cost for view in self._formulas.views_of(formula))
+        dearest = max([self._views[view].cost for view in self._formulas.views_of(formula)])
         return (1 + dearest, 1.0, formula)

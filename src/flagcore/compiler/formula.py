@@ -7,7 +7,7 @@ nothing), its *weight* (runs of its literals, which is the size of the source) a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from flagcore.compiler.intervals import Classes, clip, complement, intersect, union
