@@ -113,7 +113,7 @@ def _tag_plan(needs: list[tuple[int, int, bool, bool]]) -> Plan:
     formulas = Formulas(views)
 
     def contained(tag: int) -> int:
-        return formulas.disjunction(formulas.literal(view, (3, 4)) for view in (tag, 10 + tag))
+        return formulas.disjunction([formulas.literal(view, (3, 4)) for view in (tag, 10 + tag)])
 
     rows = []
     for leaf, (tag, other, both, plain) in enumerate(needs):
@@ -169,7 +169,7 @@ def _crossed_plan(count: int, views: int = 10) -> Plan:
     for number in range(count):
         pair = (number % views, (number // views + number + 1) % views)
         rows.append(
-            Row(formulas.conjunction(formulas.literal(view, (3 + number, 4 + number)) for view in {*pair}), number)
+            Row(formulas.conjunction([formulas.literal(view, (3 + number, 4 + number)) for view in {*pair}]), number)
         )
     return Plan(found, formulas, (), (), (*rows, Row(ALWAYS, count)), frozenset())
 

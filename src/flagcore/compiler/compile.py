@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from flagcore.compiler.collection import no_collection
 from flagcore.compiler.flag_compiler import FlagProgram, compile_one
 from flagcore.compiler.options import Options
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.value_objects import ValueObjects, segment_object
 from flagcore.errors import FlagSetError, Problem
+from flagcore.model.collection import no_collection
 from flagcore.model.flagset import Flag, FlagSet, Segment
 from flagcore.snapshot.objects import Snapshot
 

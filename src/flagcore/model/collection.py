@@ -1,4 +1,4 @@
-"""The search for garbage, paused while flags are compiled."""
+"""The search for garbage, paused while flags are read and compiled."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from contextlib import contextmanager
 __all__ = ["no_collection"]
 
 _lock = threading.RLock()  # a signal handler may fork or compile while its thread holds it
-_within: list[int] = []  # threads that compile now, one entry for each compilation
+_within: list[int] = []  # threads inside, each as often as it is
 _was_on = False  # what the first of them found
 
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Search for no garbage meanwhile: hundreds of thousands of live tuples, a quarter of the time at 10,000 rules.
+    """Search for no garbage meanwhile: millions of live objects, a quarter of the time of compiling 10,000 rules.
 
-    The compiler makes no cycles: what it drops is freed at once. The first of several threads pauses the collector, the
-    last restores what the first found, whatever is raised.
+    For work that makes no cycles, so that what it drops is freed at once. The first of several threads pauses the collector,
+    the last restores what the first found, whatever is raised.
     """
     thread = threading.get_ident()
     _enter(thread)
