@@ -4,7 +4,7 @@ A Program is one flag: verified bytes, linked. A ProgramSet is one revision: pro
 An Evaluator holds one set as ``current`` and replaces it whole. Structs and the hot path are C, in host.h.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.object cimport PyObject, PyTypeObject
 
 cdef extern from "Python.h":
@@ -111,6 +111,7 @@ cdef extern from "host.h":
     ctypedef struct Attribute:
         PyObject *flat
         PyObject *parts
+        int32_t hint
         uint8_t flat_is_subject
         uint8_t root_is_subject
 
@@ -178,9 +179,11 @@ cdef extern from "host.h":
     PyObject *host_targeting_key
     PyObject *host_attributes
     PyObject *host_empty
+    int host_wakes
     WholeAnswer host_whole_answer
     RaiseLater host_raise_later
 
+    bint dict_is_known()
     bint host_is_mapping(PyObject *value)
     void host_swallow()
     object host_given(PyObject *new_reference)

@@ -119,7 +119,8 @@ cdef class SlotTable:
         self.attributes = <Attribute *>PyMem_Calloc(self.capacity, sizeof(Attribute))
         if self.attributes == NULL:
             raise MemoryError
-        self.count = 1  # FC_SLOT_NOW: its record stays empty
+        self.count = 1  # FC_SLOT_NOW: its record names nothing
+        self.attributes.hint = -1
 
     def __dealloc__(self):
         cdef object old
@@ -151,6 +152,7 @@ cdef class SlotTable:
         attribute = &self.attributes[self.count]
         attribute.flat = <PyObject *>flat
         attribute.parts = <PyObject *>parts if parts is not None else NULL
+        attribute.hint = -1
         attribute.flat_is_subject = flat == "targetingKey"
         attribute.root_is_subject = parts is not None and parts[0] == "targetingKey"
         self.numbers[flat if parts is None else parts] = self.count
@@ -1595,6 +1597,7 @@ host_get = kept("get")
 host_targeting_key = kept("targeting_key")
 host_attributes = kept("attributes")
 host_empty = kept({})
+host_wakes = dict_is_known()
 
 
 cdef bint heads_fit(Evaluator evaluator):

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../kernel/walk.h"
+#include "dicts.h"
 
 #define HOST_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define HOST_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -27,7 +28,7 @@ enum { MAX_DIGITS = 4300 };                  /* of an integer that is a subject 
 typedef struct { /* 24 bytes: an attribute that some program looks at; one record for each evaluation slot */
     PyObject *flat;          /* interned str; NULL for the evaluation time */
     PyObject *parts;         /* tuple of str, one a level; NULL when the path has one name */
-    int32_t hint;            /* where the flat key stood in the last dict, or HINT_REST.. < 0: not looked for there */
+    int32_t hint;            /* where the flat key stood in the last dict; -1: not known; HINT_REST to -2: not looked for */
     uint8_t misses;          /* in a row, of the hint */
     uint8_t flat_is_subject; /* flat == "targetingKey" */
     uint8_t root_is_subject; /* parts[0] == "targetingKey" */
@@ -579,37 +580,33 @@ static inline __attribute__((always_inline)) int host_quick_value(PyObject *valu
 }
 
 /* Contexts made by one piece of code have their keys at the same places, and the same interned str as keys: looking there
- * first takes a third of a look-up. Where that does not hold, the hint rests for a while. */
+ * first takes a fifth of a look-up. Where that does not hold, the hint rests for a while; where places tell nothing, for ever. */
 enum { HINT_REST = -256, HINT_SCAN = 32, HINT_PATIENCE = 4 };
+
+static int host_wakes; /* 1: hints wake again; 0 (dict_is_known): they never do */
 
 /* Borrowed reference to the value of the flat key, not found by its hint; or NULL, perhaps with an error set. */
 static __attribute__((noinline)) PyObject *host_look_past_hint(PyObject *dict, Attribute *attribute) {
-    PyObject *found = PyDict_GetItemWithError(dict, attribute->flat), *key, *value;
-    if (attribute->hint < 0) {
-        attribute->hint++;
+    PyObject *found = PyDict_GetItemWithError(dict, attribute->flat);
+    if (attribute->hint < -host_wakes) {
+        attribute->hint += host_wakes;
         return found;
     }
     if (found == NULL) return NULL;
-    Py_ssize_t at = 0;
     attribute->hint = HINT_REST;
     if (attribute->misses++ >= HINT_PATIENCE) {
         attribute->misses = 0;
         return found;
     }
-    for (Py_ssize_t before = 0; before < HINT_SCAN && PyDict_Next(dict, &at, &key, &value); before = at)
-        if (key == attribute->flat) {
-            attribute->hint = (int32_t)before;
-            break;
-        }
+    const Py_ssize_t place = dict_place(dict, attribute->flat, HINT_SCAN);
+    if (place >= 0) attribute->hint = (int32_t)place;
     return found;
 }
 
 /* Borrowed reference to the value of the flat key, if it stands where its hint says; else NULL. Runs no foreign code. */
 static inline __attribute__((always_inline)) PyObject *host_by_hint(PyObject *dict, Attribute *attribute) {
-    PyObject *found, *key;
-    Py_ssize_t at = attribute->hint;
-    if (HOST_UNLIKELY(!PyDict_Next(dict, &at, &key, &found) || key != attribute->flat)) return NULL;
-    attribute->misses = 0;
+    PyObject *found = dict_at(dict, attribute->hint, attribute->flat);
+    if (HOST_LIKELY(found != NULL)) attribute->misses = 0;
     return found;
 }
 
