@@ -6,6 +6,7 @@ import copy
 import inspect
 import json
 import pickle
+import random
 from typing import Any
 
 import msgspec
@@ -353,6 +354,52 @@ def test_reusable_contexts_survive_swaps(engine: Engine):
     assert (
         engine_of(FLAGS, segments=SEGMENTS).get_boolean_value("german", True, context) is False
     )  # another engine's: as its mapping
+
+
+def test_reusable_contexts_are_asked_again():
+    """What a context holds is not fetched again: answers, their counts and the time are those of a first question.
+
+    There are more attributes than the 64 that are known by a bit, and each flag is asked for while its attributes are not held, and held.
+    """
+    flags: dict[str, Any] = {f"f{i}": boolean(f"a{i} == {i} and a{(i * 7) % 150} != 999") for i in range(150)}
+    flags["later"] = boolean('now >= t"2026-06-01T00:00:00Z" and a1 == 1')
+    flags["mine"] = {
+        **boolean("a2 == 3"),
+        "default": {"on": 1, "off": 1},
+    }  # no targeting key: the caller's default value
+    june = 1_780_272_000_000_000
+    clock = iter(range(june - 2, june + 2))
+    engine = engine_of(flags, clock=lambda: next(clock))
+    context = engine.context({f"a{i}": i for i in range(150)})
+    for _ in range(3):
+        assert [engine.get_boolean_value(f"f{i}", False, context) for i in range(150)] == [True] * 150
+        assert engine.get_boolean_value("mine", True, context) is True
+    assert [engine.get_boolean_value("later", False, context) for _ in range(4)] == [False, False, True, True]
+    counts = engine.counters()
+    assert {sum(counts[f"f{i}"].values()) for i in range(150)} == {3}
+    assert sum(counts["mine"].values()) == 3
+
+
+def test_keys_are_found_wherever_they_stand():
+    """A key is looked for where it stood in the last dict: dicts of other order, with gaps, other keys or shared ones answer alike."""
+    engine = engine_of({f"f{i}": boolean(f"a{i} == {i}") for i in range(8)})
+    names = [f"a{i}" for i in range(8)]
+    rng = random.Random(20)
+
+    class Holder:
+        pass
+
+    for _ in range(400):
+        context: dict[Any, Any] = {7: "a key of another kind"} if rng.random() < 0.1 else {}
+        for name in rng.sample(names * 2, rng.randrange(1, 16)):
+            context[name] = int(name[1:]) + (rng.random() < 0.3)
+        for name in rng.sample(names, 3):
+            context.pop(name, None)
+        holder = Holder()
+        holder.__dict__.update({name: value for name, value in context.items() if name != 7})
+        expected = [context.get(f"a{i}") == i for i in range(8)]
+        for given in (context, vars(holder), dict(context), engine.context(context)):
+            assert [engine.get_boolean_value(f"f{i}", False, given) for i in range(8)] == expected
 
 
 # -- counters ---------------------------------------------------------------------------------------------------------------

@@ -127,6 +127,7 @@ cdef extern from "host.h":
         PyObject *key
         PyObject *owner
         uint64_t mismatches
+        uint64_t places
         uint32_t outcome_count
         uint32_t slot_count
         uint8_t is_local
@@ -171,6 +172,7 @@ cdef extern from "host.h":
     enum:
         LOCAL_SLOTS
         LOCAL_MEMOS
+    const uint64_t NO_PLACES
 
     PyObject *host_mapping_class
     PyTypeObject *host_context_type

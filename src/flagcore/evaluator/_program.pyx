@@ -390,8 +390,20 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     flag.is_local = (
         not flag.program.detours and flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
     )
+    flag.places = places_of(slot_numbers, flag.slot_count) if flag.is_local else NO_PLACES
     flag.constant = constant_outcome(flag)
     return program
+
+
+cdef uint64_t places_of(const uint32_t *slot_numbers, uint32_t count) noexcept:
+    """Return a bit for each evaluation slot, NO_PLACES where one is beyond 63."""
+    cdef uint64_t places = 0
+    cdef uint32_t i
+    for i in range(count):
+        if slot_numbers[i] > 63:
+            return NO_PLACES
+        places |= <uint64_t>1 << slot_numbers[i]
+    return places
 
 
 cdef set_links(Program program, const void **into, tuple links):

@@ -1,25 +1,26 @@
 /* The value of a key at a known place of a dict: what PyDict_Next gives for 50 instructions, for 15.
  *
  * Reads the table of keys as CPython's own header describes it ("internal": it may change between minor versions, and wheels are
- * built for one). Only versions under which it was tried do so; others, and an interpreter whose dicts turn out to be laid out
- * otherwise when the module is imported (dict_is_known), find no key by its place and look each up.
+ * built for one). Only versions under which it was tried do so; others ask PyDict_Next. Where dicts turn out to be laid out
+ * otherwise when the module is imported (dict_is_known), no place is asked for, and each key is looked up.
  */
 #ifndef FLAGCORE_DICTS_H
 #define FLAGCORE_DICTS_H
 
 #include <Python.h>
 
-#if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
-#define DICT_IS_DESCRIBED 1
-#ifndef Py_BUILD_CORE
+#ifndef DICT_IS_DESCRIBED
+#define DICT_IS_DESCRIBED (PY_VERSION_HEX < 0x030E0000)
+#endif
+
+#if DICT_IS_DESCRIBED
+#ifdef Py_BUILD_CORE
+#include "internal/pycore_dict.h"
+#else
 #define Py_BUILD_CORE 1
 #include "internal/pycore_dict.h"
 #undef Py_BUILD_CORE
-#else
-#include "internal/pycore_dict.h"
 #endif
-#else
-#define DICT_IS_DESCRIBED 0
 #endif
 
 /* Borrowed reference to the value of `key` (a str, compared by identity) if it is entry `place` of the dict; else NULL. No place below 0
@@ -31,8 +32,8 @@ static inline __attribute__((always_inline)) PyObject *dict_at(PyObject *dict, P
     const PyDictUnicodeEntry *entry = DK_UNICODE_ENTRIES(keys) + place;
     return entry->me_key == key ? entry->me_value : NULL;
 #else
-    (void)dict, (void)place, (void)key;
-    return NULL;
+    PyObject *found, *value;
+    return place >= 0 && PyDict_Next(dict, &place, &found, &value) && found == key ? value : NULL;
 #endif
 }
 
@@ -50,8 +51,8 @@ static inline Py_ssize_t dict_place(PyObject *dict, PyObject *key, Py_ssize_t mo
 static __attribute__((unused)) int dict_is_known(void) {
     PyObject *dict = Py_BuildValue("{s:i,s:i,s:i}", "first", 1, "second", 2, "third", 3);
     PyObject *other = Py_BuildValue("{i:i}", 1, 1), *keys = dict == NULL ? NULL : PyDict_Keys(dict);
-    int is_known = DICT_IS_DESCRIBED && other != NULL && keys != NULL && PyDict_DelItem(dict, PyList_GET_ITEM(keys, 0)) == 0;
-    for (Py_ssize_t place = -1; is_known && place < 5; place++)
+    int is_known = other != NULL && keys != NULL && PyDict_DelItem(dict, PyList_GET_ITEM(keys, 0)) == 0;
+    for (Py_ssize_t place = -1; DICT_IS_DESCRIBED && is_known && place < 5; place++)
         for (Py_ssize_t i = 0; i < 3; i++) {
             PyObject *key = PyList_GET_ITEM(keys, i), *value = i == place ? PyDict_GetItemWithError(dict, key) : NULL;
             is_known &= dict_at(dict, place, key) == value && dict_at(other, place, key) == NULL;

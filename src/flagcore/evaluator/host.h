@@ -23,6 +23,8 @@
 enum { LOCAL_SLOTS = 32, LOCAL_MEMOS = 32 }; /* programs within both are walked on the C stack: 1.6 kB of it */
 enum { MAX_DIGITS = 4300 };                  /* of an integer that is a subject (bucketing.md 2.1) */
 
+#define NO_PLACES UINT64_C(1) /* FC_SLOT_NOW, which is forgotten before each evaluation: no context holds it */
+
 /* ---- what the engine knows -------------------------------------------------------------------------------------- */
 
 typedef struct { /* 24 bytes: an attribute that some program looks at; one record for each evaluation slot */
@@ -47,6 +49,7 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
     PyObject *key;          /* str */
     PyObject *owner;        /* the Program, borrowed */
     uint64_t mismatches;    /* evaluations that asked for another type */
+    uint64_t places;        /* a bit for each evaluation slot that it looks at; not local, or one beyond 63: NO_PLACES */
     uint32_t outcome_count;
     uint32_t slot_count;
     uint8_t is_local;       /* no prerequisites, and within LOCAL_SLOTS and LOCAL_MEMOS */
@@ -773,11 +776,11 @@ static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *f
     return answer;
 }
 
-/* Answer of a flag that is one leaf, which has to be made: that may collect garbage, whose finalizers may swap the revision. */
-static __attribute__((noinline)) PyObject *host_answer_constant(const FlagTable *table, const Flag *flag, PyObject *const *arguments,
-                                                                int details) {
+/* An answer which has to be made: that may collect garbage, whose finalizers may swap the revision. */
+static __attribute__((noinline)) PyObject *host_answer_made(const FlagTable *table, const Flag *flag, Outcome *outcome,
+                                                            PyObject *const *arguments, int details) {
     PyObject *owner = Py_NewRef(table->owner);
-    PyObject *answer = host_answer(flag, flag->constant, arguments, details);
+    PyObject *answer = host_answer(flag, outcome, arguments, details);
     Py_DECREF(owner);
     return answer;
 }
@@ -798,14 +801,12 @@ static __attribute__((noinline)) PyObject *host_answer_dict(const FlagTable *tab
     fetcher.owner = NULL; /* the rest is set with it */
     Outcome *outcome = &flag->outcomes[fc_walk_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher).outcome];
     PyObject *answer = details ? outcome->details : outcome->value;
-    if (HOST_LIKELY(fetcher.owner == NULL && answer != NULL)) {
+    if (HOST_LIKELY(fetcher.owner == NULL)) {
+        if (HOST_UNLIKELY(answer == NULL)) return host_answer_made(table, flag, outcome, arguments, details);
         outcome->count++;
         return Py_NewRef(answer);
     }
-    if (fetcher.owner == NULL)
-        fetcher.owner = Py_NewRef(table->owner);
-    else
-        host_release(held, fetcher.secured);
+    host_release(held, fetcher.secured);
     answer = host_answer(flag, outcome, arguments, details);
     Py_DECREF(fetcher.owner);
     return answer;
@@ -833,6 +834,27 @@ static __attribute__((noinline)) PyObject *host_answer_context(const FlagTable *
     return answer;
 }
 
+/* Is every value there that the flag looks at? */
+static inline int host_is_known(const Flag *flag, const FcFrame *frame) {
+    return (flag->places & ~(frame->have[0] & ~NO_PLACES)) == 0;
+}
+
+/* The outcome of such a flag: no foreign code runs. */
+static __attribute__((noinline)) uint32_t host_walk_known(const Flag *flag, FcFrame *frame) {
+    return fc_walk_known_inline(&flag->program, frame).outcome;
+}
+
+static __attribute__((noinline)) PyObject *host_answer_reused(const FlagTable *table, const Flag *flag, ContextHead *context,
+                                                              PyObject *const *arguments, int details) {
+    FcFrame *frame = &context->scratch->frame;
+    if (!host_is_known(flag, frame)) return host_answer_context(table, flag, context, arguments, details);
+    Outcome *outcome = &flag->outcomes[host_walk_known(flag, frame)];
+    PyObject *answer = details ? outcome->details : outcome->value;
+    if (HOST_UNLIKELY(answer == NULL)) return host_answer_made(table, flag, outcome, arguments, details);
+    outcome->count++;
+    return Py_NewRef(answer);
+}
+
 /* Is this a reusable context of this engine, with room, over an exact dict, that no evaluation is reading into? */
 static inline int host_is_quick_context(const FlagTable *table, PyObject *object) {
     if (!Py_IS_TYPE(object, host_context_type)) return 0;
@@ -847,8 +869,8 @@ static inline __attribute__((always_inline)) PyObject *host_walk_flag(const Flag
                                                                       PyObject *const *arguments, int details) {
     const int is_dict = PyDict_CheckExact(context) || context == Py_None;
     if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
-    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_constant(table, flag, arguments, details);
-    if (!is_dict) return host_answer_context(table, flag, (ContextHead *)context, arguments, details);
+    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_made(table, flag, flag->constant, arguments, details);
+    if (!is_dict) return host_answer_reused(table, flag, (ContextHead *)context, arguments, details);
     if (HOST_UNLIKELY(!flag->is_local)) return NULL;
     return host_answer_dict(table, flag, context == Py_None ? host_empty : context, arguments, details);
 }
@@ -985,6 +1007,7 @@ static __attribute__((unused)) uint32_t host_walk_wide(const FlagTable *table, c
     fetcher->held = scratch->held;
     fetcher->held_count = scratch->held_count;
     FcResult result;
+    if (host_is_known(flag, &scratch->frame)) return host_walk_known(flag, &scratch->frame);
     if (fetcher->targeting_key == NULL && PyDict_CheckExact(fetcher->mapping))
         result = fc_walk_wide_inline(&flag->program, &scratch->frame, host_fetch_dict_wide, fetcher);
     else

@@ -2,8 +2,8 @@
  *
  * Static inline, so that a host in the same translation unit gets its fetch inlined; kernel.c instantiates the public
  * functions from here. Forms: local (values by program slot), small (local, up to 64 slots: which are fetched is kept in a
- * register), wide (by evaluation slot, with prerequisites), filled (local, every slot fetched already), resumable (local,
- * stops where a slot is wanted).
+ * register), wide (by evaluation slot, with prerequisites), filled (local, every slot fetched already), known (the same by
+ * evaluation slot), resumable (local, stops where a slot is wanted).
  *
  * SAFETY: fc_verify has proved every index, offset, table, automaton and memo word of the program, and that exits point
  * forward; so nothing is checked here and every walk ends.
@@ -18,7 +18,7 @@
 #include "bucket.h"
 #include "views.h"
 
-enum { FC_FORM_LOCAL, FC_FORM_SMALL, FC_FORM_WIDE, FC_FORM_FILLED, FC_FORM_RESUMED };
+enum { FC_FORM_LOCAL, FC_FORM_SMALL, FC_FORM_WIDE, FC_FORM_KNOWN, FC_FORM_FILLED, FC_FORM_RESUMED };
 
 #define FC_SMALL_SLOTS 64u
 
@@ -239,7 +239,7 @@ FC_INLINE uint32_t fc_step(const FcProgram *program, FcFrame *frame, const FcNod
 /* ---- values ----------------------------------------------------------------------------------------------------------------- */
 
 FC_INLINE uint32_t fc_place(const FcProgram *program, uint32_t slot, int form) {
-    return form == FC_FORM_WIDE ? program->slots[slot] : slot;
+    return form == FC_FORM_WIDE || form == FC_FORM_KNOWN ? program->slots[slot] : slot;
 }
 
 /* The word of `have` that knows of a place, and its bit. */
@@ -255,14 +255,14 @@ typedef struct { /* whom a walk asks for values; its parts are constants where a
     uint64_t *have; /* frame->have, or a word of the walk's own */
     FcFetch fetch;
     void *host;
-    int form; /* FC_FORM_* */
+    int form; /* FC_FORM_*: from KNOWN on nothing is fetched */
 } FcSource;
 
 /* The value of a program's slot, fetched on first need. */
 FC_INLINE FcValue *fc_value_of(const FcProgram *program, const FcFrame *frame, uint32_t slot, FcSource source) {
     const uint32_t place = fc_place(program, slot, source.form);
     FcValue *const value = &frame->values[place];
-    if (source.form == FC_FORM_FILLED || source.form == FC_FORM_RESUMED) return value;
+    if (source.form >= FC_FORM_KNOWN) return value;
     uint64_t *const have = fc_have_word(source.have, place, source.form);
     if (!(*have & fc_have_bit(place))) {
         source.fetch(source.host, place, value);
@@ -319,6 +319,11 @@ FC_INLINE FcResult fc_walk_small_inline(const FcProgram *program, FcFrame *frame
 /* The same with every slot fetched. */
 FC_INLINE FcResult fc_walk_filled_inline(const FcProgram *program, FcFrame *frame) {
     return fc_run(program, frame, program->entry, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
+}
+
+/* The same by evaluation slot. */
+FC_INLINE FcResult fc_walk_known_inline(const FcProgram *program, FcFrame *frame) {
+    return fc_run(program, frame, program->entry, (FcSource){NULL, NULL, NULL, FC_FORM_KNOWN});
 }
 
 /* ---- prerequisites ---------------------------------------------------------------------------------------------------------------- */
