@@ -6,8 +6,8 @@ Built from src/flagcore/kernel/*.c into build/native, anew whenever a source cha
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
-import os
 import shutil
 import struct
 import subprocess
@@ -66,15 +66,17 @@ def compile_command(compiler: str, *arguments: str | Path) -> list[str]:
 
 
 def build(name: str, arguments: Sequence[str | Path], inputs: Iterable[Path], compiler: str = COMPILERS[0]) -> Path:
-    """Return build/native/NAME-<digest>, built by ``compiler`` unless the same inputs were built before."""
+    """Return build/native/NAME-<digest>, built by ``compiler`` once for all processes that run tests, and kept."""
     files = [*sorted(KERNEL.glob("*.[ch]")), *inputs]
     digest = hashlib.sha256(repr((compiler, arguments)).encode() + b"".join(path.read_bytes() for path in files))
     target = ROOT / "build" / "native" / f"{name}-{digest.hexdigest()[:16]}"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}")
-        subprocess.run(compile_command(compiler, *arguments, "-o", partial), check=True)
-        partial.replace(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            partial = target.with_name(f"{target.name}.partial")
+            subprocess.run(compile_command(compiler, *arguments, "-o", partial), check=True)
+            partial.replace(target)
     return target
 
 
@@ -186,9 +188,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 @cache
 def kernel() -> ctypes.CDLL:
-    """Return the library; built with UBSan's traps on top of optimisation, so that undefined behaviour kills the test."""
+    """Return the library; built with UBSan's traps, so that undefined behaviour kills the test."""
     arguments = [
-        "-O2",
+        "-O0",
         "-g",
         "-fPIC",
         "-shared",

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kernel_library import COMPILERS, ROOT, SOURCES, build, status_text, verify, verify_set
+from tests.support.c_binding import SANITIZED, make
+from tests.support.kernel_library import COMPILERS, ROOT, build, status_text, verify, verify_set
 from tests.support.program_builder import samples, sound_sets
 from tools.make_fuzz_corpus import seeds
 
@@ -26,9 +27,10 @@ ROUNDS = 1500
 
 @cache
 def driver() -> Path:
-    """Return the driver, built with the sanitizers of the compiler at hand."""
-    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
-    return build("fuzz_program", [*sanitizers, "-DFC_STANDALONE", TARGET, *SOURCES], [TARGET], COMPILERS[-1])
+    """Return the driver, linked with the kernel that is built with sanitizers once for all drivers."""
+    archive = make("BUILD/libflagcore.a", flags=SANITIZED) / "libflagcore.a"
+    arguments = [*SANITIZED, "-DFC_STANDALONE", TARGET, archive]
+    return build("fuzz_program", arguments, [TARGET, archive], COMPILERS[-1])
 
 
 def run(files: list[Path], rounds: int = ROUNDS) -> dict[str, tuple[int, int]]:
