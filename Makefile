@@ -7,7 +7,7 @@ KERNEL := $(filter-out %log2_table.h, $(wildcard src/flagcore/kernel/*.[ch]))
 BINDING := $(wildcard bindings/c/*.h bindings/c/*/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-gate bench-baseline rivals build bindings sanitize debug fuzz nightly clean
+.PHONY: help setup demo test lint format bench bench-gate bench-baseline bench-against rivals build bindings sanitize debug fuzz nightly clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-baseline: export BECAUSE := $(BECAUSE)
 bench-baseline: ## writes what is measured now as the baseline: make bench-baseline BECAUSE="why figures rose"
 	@tools/setup.sh valgrind
 	$(PYTHON_BIN) -m benchmarks.gate --update --because "$$BECAUSE"
+
+bench-against: setup ## wall clock beside the last release, run in turn: REF=v1.0.0; fails when a workload is over 10 % slower
+	$(PYTHON_BIN) -m benchmarks.run --against $(REF)
 
 rivals: setup ## the peers' released packages beside us: table and chart of docs/performance.md (about 10 minutes)
 	$(PYTHON_BIN) -m benchmarks.rivals

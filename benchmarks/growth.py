@@ -38,7 +38,7 @@ from flagcore.snapshot.objects import Snapshot
 from tests.support.graph_walker import count_entries
 from tests.support.program_walker import Walker
 
-__all__ = ["DESIGN", "SIZES", "Growth", "measure"]
+__all__ = ["DESIGN", "SIZES", "Growth", "mean_tests", "measure"]
 
 OPTIONS = Options(
     literal_runs=1_000_000
@@ -81,13 +81,18 @@ def measure(family: str, rules: int, evaluations: int = CONTEXTS) -> Growth:
     spent = time.process_time() - start
     program = _Reader(snapshot.programs[FLAG])
     walked = list(islice(contexts(family, rules), evaluations))
-    tests = sum(_count(program, snapshot.value_sets, context) for context in walked)
+    mean = mean_tests(program.data, snapshot.value_sets, walked)
     _check(flag_set, program, snapshot.value_sets, walked[:CHECKED])
     entries, weight = _entries(flag_set)
     per_weight = round(entries / weight, 2)
-    mean = round(tests / len(walked), 2)
     nanoseconds = _timed(snapshot, walked)
     return Growth(family, rules, mean, entries, per_weight, len(program.data), round(1000 * spent, 1), nanoseconds)
+
+
+def mean_tests(program: bytes, value_sets: dict[str, bytes], given: Sequence[Context]) -> float:
+    """Return the mean tests of an evaluation over some contexts of one of these rule sets."""
+    reader = _Reader(program)
+    return round(sum(_count(reader, value_sets, context) for context in given) / len(given), 2)
 
 
 def _timed(snapshot: Snapshot, given: Sequence[Context]) -> float:

@@ -1,15 +1,21 @@
-"""Measure W1 to W8 and print them as ratios to the floor: ``python -m benchmarks.run [--json] [--record] [W1 ...]``."""
+"""Measure W1 to W8 and print them as ratios to the floor: ``python -m benchmarks.run [--json] [--record] [W1 ...]``.
+
+``--against REF`` compares with another state of the sources, built and run in the same job. Exit codes: 0 nothing is
+slower, 1 something is, 2 there is no such state or it cannot be measured.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.against import quotients, rendered
+from benchmarks.against import compared, rendered
 from benchmarks.engines import client_for
+from benchmarks.gate.reference import MissingReference, last_release
 from benchmarks.machine import keep, machine
 from benchmarks.subjects import EVALUATIONS, GET, calls, floors
 from benchmarks.timing import Measured, Subject, measure
@@ -35,7 +41,7 @@ Getter = Callable[[str, bool, Any], Any]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and with --record keep the figures under benchmarks/records/."""
     options = _parser().parse_args(arguments)
-    if options.against:
+    if options.against is not None:
         return _compare(options)
     units = floors()
     results: list[Measured] = []
@@ -57,17 +63,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("workloads", nargs="*", metavar="W", help=f"default: all of {', '.join(MAKERS)}")
     parser.add_argument("--rounds", type=int, default=21, help="samples of each subject (default 21)")
     parser.add_argument(
-        "--against", metavar="REF", help="compare with this commit or tag, built and run in the same job"
+        "--against", nargs="?", const="", metavar="REF", help="a commit or tag; default: the last release"
     )
+    parser.add_argument("--tolerance", type=float, default=10.0, metavar="PERCENT", help="with --against; default: 10")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--record", action="store_true", help="keep the figures in benchmarks/records/")
     return parser
 
 
 def _compare(options: argparse.Namespace) -> int:
-    found = quotients(options.against, options.workloads, options.rounds)
-    print(json.dumps(found, indent=1) if options.json else rendered(options.against, found))
-    return 0
+    tolerance = options.tolerance / 100
+    try:
+        reference = options.against or last_release()
+        rows = compared(reference, options.workloads, options.rounds, tolerance)
+    except (MissingReference, subprocess.CalledProcessError) as error:
+        print(f"benchmarks.run: {error}", file=sys.stderr)
+        return 2
+    table = [{**row._asdict(), "quotient": round(row.quotient, 3)} for row in rows]
+    print(json.dumps(table, indent=1) if options.json else rendered(reference, rows, tolerance))
+    return int(any(row.slower for row in rows))
 
 
 # -- subjects

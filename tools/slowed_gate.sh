@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 directory=build/slowed python=$PWD/.venv/bin/python
 rm -rf $directory
 mkdir -p $directory
-cp -R src setup.py pyproject.toml README.md LICENSE $directory/
+cp -R src bindings setup.py pyproject.toml README.md LICENSE $directory/
 find $directory/src \( -name '*.so' -o -path '*/evaluator/_*.c' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
 walk=$directory/src/flagcore/kernel/walk.h

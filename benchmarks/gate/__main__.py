@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.gate.baseline import BASELINE, TOLERANCE, Baseline, read_baseline, write_baseline
+from benchmarks.gate.baseline import BASELINE, REPEATED, TOLERANCE, Baseline, read_baseline, write_baseline
 from benchmarks.gate.measure import ROOT, is_counted, measure
 from benchmarks.gate.reference import MissingReference, built, commit_of_baseline, resolved
 from benchmarks.gate.tool_chain import tool_chain
@@ -88,7 +88,7 @@ def _old_figures(baseline: Baseline, against: str | None) -> Figures:
     )
     print(f"gate: building and counting {commit[:12]} to compare with: {why}", file=sys.stderr)
     with built(commit) as tree:
-        reference = measure(tree)
+        reference = measure(tree, tests=against is not None)
     if against:
         return reference
     return {name: (reference if is_counted(name) else baseline.figures).get(name, 0.0) for name in baseline.figures}
@@ -118,7 +118,7 @@ def _say(found: Comparison, count: int) -> int:
 
 def _update(figures: Figures, because: str) -> int:
     old = read_baseline() if BASELINE.exists() else Baseline({}, {}, [])
-    risen = compare(old.figures, figures, tolerance=0.0).rises
+    risen = compare(old.figures, figures, REPEATED).rises
     today, why = datetime.date.today().isoformat(), because.strip()
     changes = [{"date": today, "figure": each.name, "old": each.old, "new": each.new, "why": why} for each in risen]
     write_baseline(Baseline(tool_chain(), figures, [*old.changes, *changes]))

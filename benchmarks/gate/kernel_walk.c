@@ -9,7 +9,7 @@
 
 #include "kernel.h"
 
-enum { CALLS = 1000, SETS = 64 };
+enum { CALLS = 1000, SETS = 64, ELEMENTS = 64 };
 
 typedef struct { /* a file, read from its start */
     uint8_t *bytes;
@@ -89,10 +89,22 @@ static const void **link_sets(const uint8_t *program, const Sets *sets) {
     return found;
 }
 
-static FcValue take_value(Input *input) {
+static FcValue take_value(Input *input, FcValue *elements);
+
+/* A list of texts and numbers; its elements stand in `elements` until the next context is taken. */
+static void take_list(Input *input, FcValue *value, FcValue *elements) {
+    value->length = take_u32(input);
+    value->u.items = elements;
+    if (value->length > ELEMENTS) abort();
+    for (uint32_t i = 0; i < value->length; i++) elements[i] = take_value(input, NULL);
+}
+
+static FcValue take_value(Input *input, FcValue *elements) {
     FcValue value = {0};
     value.type = (uint8_t)take_u32(input);
-    if (value.type == FC_TEXT) {
+    if (value.type == FC_LIST) {
+        take_list(input, &value, elements);
+    } else if (value.type == FC_TEXT) {
         const Span text = take_span(input);
         value.u.bytes = text.bytes;
         value.length = text.length;
@@ -103,13 +115,15 @@ static FcValue take_value(Input *input) {
     return value;
 }
 
+/* A context has one list at most. */
 static void take_context(Input *input, const uint8_t *program, FcValue *values) {
+    static FcValue elements[ELEMENTS];
     const FcHeader *header = (const FcHeader *)program;
     const FcSlot *slots = (const FcSlot *)(program + header->slot_offset);
     memset(values, 0, header->slot_count * sizeof(FcValue));
     for (uint32_t left = take_u32(input); left; left--) {
         const Span name = take_span(input);
-        const FcValue value = take_value(input);
+        const FcValue value = take_value(input, elements);
         for (uint32_t s = 0; s < header->slot_count; s++)
             if (is_text(program, slots[s].flat, name)) values[s] = value;
     }

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import gc
 import json
-import struct
 import sys
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
 import flagcore
+from benchmarks.gate.inputs import write_inputs
 from benchmarks.workloads import MAKERS, Call, Workload
 from flagcore.compiler import compile_flag_set
 from flagcore.compiler.reader import ProgramReader
@@ -23,7 +23,6 @@ from flagcore.snapshot.codec import encode_snapshot
 from flagcore.snapshot.objects import Snapshot
 
 CALLS = 1000
-BOOLEAN, INTEGER, TEXT = 2, 3, 5  # FcValue.type of kernel.h
 
 
 def main() -> None:
@@ -88,33 +87,7 @@ def _write(folder: Path, workload: Workload, snapshot: Snapshot) -> None:
     calls = workload.calls[:CALLS]
     data = {"key": workload.key, "calls": [(call.context, call.expected) for call in calls]}
     (folder / "calls.json").write_text(json.dumps(data))
-    (folder / "program").write_bytes(snapshot.programs[workload.key])
-    (folder / "sets").write_bytes(b"".join(map(_set, snapshot.value_sets.items())))
-    (folder / "contexts").write_bytes(b"".join(_context(call.context) for call in calls))
-
-
-# -- what kernel_walk.c reads: little endian, texts with a uint32 length before them
-
-
-def _text(content: bytes) -> bytes:
-    return struct.pack("<I", len(content)) + content
-
-
-def _set(item: tuple[str, bytes]) -> bytes:
-    return _text(item[0].encode()) + _text(item[1])
-
-
-def _context(context: Mapping[str, object]) -> bytes:
-    return struct.pack("<I", len(context)) + b"".join(
-        _text(name.encode()) + _value(value) for name, value in context.items()
-    )
-
-
-def _value(value: object) -> bytes:
-    if isinstance(value, bool | int):
-        return struct.pack("<Iq", BOOLEAN if isinstance(value, bool) else INTEGER, value)
-    assert isinstance(value, str), "the workloads hold texts, whole numbers and booleans"
-    return struct.pack("<I", TEXT) + _text(value.encode())
+    write_inputs(folder, snapshot.programs[workload.key], snapshot.value_sets, (call.context for call in calls))
 
 
 if __name__ == "__main__":

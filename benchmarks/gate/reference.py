@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.gate.baseline import BASELINE
 from benchmarks.gate.measure import ROOT
 
-__all__ = ["MissingReference", "built", "commit_of_baseline", "resolved"]
+__all__ = ["MissingReference", "built", "commit_of_baseline", "last_release", "resolved"]
 
 
 class MissingReference(Exception):
@@ -34,6 +34,14 @@ def commit_of_baseline(path: Path = BASELINE) -> str:
 def resolved(reference: str) -> str:
     """Return the commit that a tag, branch or commit names."""
     return _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+
+
+def last_release() -> str:
+    """Return the newest tag that the sources descend from."""
+    try:
+        return _git("describe", "--tags", "--abbrev=0")
+    except MissingReference:
+        raise MissingReference("no release is tagged in this clone: name a commit to compare with") from None
 
 
 @contextmanager

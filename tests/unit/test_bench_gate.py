@@ -1,19 +1,30 @@
-"""The judgement of ``make bench-gate``, on made figures: nothing is counted here."""
+"""The judgement of ``make bench-gate``, on made figures, and the walks that it counts: no instructions are counted here."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from benchmarks.gate import __main__ as gate
 from benchmarks.gate.baseline import BASELINE, TOLERANCE, Baseline, read_baseline, write_baseline
+from benchmarks.gate.growth import CONTEXTS, SETS
+from benchmarks.gate.inputs import write_inputs
 from benchmarks.gate.reference import MissingReference
+from benchmarks.workloads.growth import FLAG, contexts, rule_set
 from flagcore.cli.figures import compare
+from flagcore.compiler import compile_flag_set
+from flagcore.compiler.reader import ProgramReader
+from flagcore.model import build_flag_set
+from tests.support.kernel_library import ROOT, SOURCES, build
+from tests.support.program_walker import Walker
 
 OLD = {"W1: instructions a call": 100.0, "W1: blocks kept a call": 0.0, "W1: program bytes": 232}
+WALKER = ROOT / "benchmarks/gate/kernel_walk.c"
 TOOLS = {"compiler": "cc 1", "cpython": "3.11", "libc": "glibc 2", "valgrind": "3", "machine": "x86_64"}
 
 
@@ -105,6 +116,20 @@ def test_an_update_keeps_why(baseline: Path) -> None:
     ]
 
 
+def test_the_walks_that_are_counted_are_the_right_ones(tmp_path: Path) -> None:
+    """The harness that callgrind counts walks lists, texts and numbers to the leaves that the plain walker finds."""
+    family, size = SETS["growth tags 10"]
+    snapshot = compile_flag_set(build_flag_set(rule_set(family, size)).flag_set, debug=False).snapshot
+    given = list(islice(contexts(family, size), CONTEXTS))
+    (tmp_path / "tags").mkdir()
+    write_inputs(tmp_path / "tags", snapshot.programs[FLAG], snapshot.value_sets, given)
+    harness = build("kernel_walk", ["-std=gnu11", WALKER, *SOURCES], [WALKER])
+    printed = subprocess.run([harness, tmp_path, "tags"], capture_output=True, check=True).stdout
+    program = ProgramReader(snapshot.programs[FLAG])
+    endings = [Walker({}, snapshot.value_sets, context).walk(program) for context in given]
+    assert int(printed) == 1000 // CONTEXTS * sum(program.leaves.index(ending.leaf) for ending in endings)
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"tool_chain": {}, "figures": {"a": "x"}, "changes": []}', "[" * 10**5]
 )
@@ -121,6 +146,14 @@ def test_the_committed_baseline_names_its_tools() -> None:
     found = read_baseline(BASELINE)
     assert set(found.tool_chain) == set(TOOLS)
     assert compare(found.figures, found.figures, TOLERANCE) == ([], [], [], [])
-    assert {"W1: instructions a call", "W4: instructions a walk", "W8: program bytes"} <= set(found.figures)
+    assert {
+        "W1: instructions a call",
+        "W4: instructions a walk",
+        "W8: program bytes",
+        "W4: instructions to compile",
+        "W1: instructions a call from C, context reused",
+        "growth realistic 1000: tests an evaluation",
+        "growth six 100: instructions a walk",
+    } <= set(found.figures)
     assert all(change["why"] for change in found.changes)
     assert json.loads(BASELINE.read_text())["figures"] == found.figures

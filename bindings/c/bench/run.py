@@ -1,11 +1,16 @@
-"""What an evaluation from C costs: ``make -C bindings/c bench``. Instructions are callgrind's, times the least of many rounds."""
+"""What an evaluation from C costs: ``make -C bindings/c bench``. Instructions are callgrind's, times the least of many rounds.
+
+``python -m bindings.c.bench.run FOLDER FORM...`` prints the instructions of these forms as JSON, for the gate; FOLDER holds the bench.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.instructions import collect
@@ -15,6 +20,7 @@ from bindings.case_table import case_bytes, compiled
 WORKLOADS = ("W1", "W2", "W3", "W4")
 OPENED = "W8"
 FORMS = ("pairs", "numbers", "reused", "kernel")
+UNFIT = {("W3", "reused")}  # its subject varies
 ROUNDS = 2000
 CALLS = 1000
 
@@ -46,11 +52,14 @@ def instructions(command: list[str]) -> float:
     return (thrice - once) / (2 * CALLS)
 
 
-def main(folder: Path) -> int:
-    """Print a row a workload; exit 2 when valgrind is missing."""
+def main(folder: Path, *forms: str) -> int:
+    """Print a row a workload, or instructions of some forms; exit 2 when valgrind is missing."""
     if shutil.which("valgrind") is None:
         print("valgrind is not installed: apt-get install valgrind", file=sys.stderr)
         return 2
+    if forms:
+        print(json.dumps(counts(folder, forms)))
+        return 0
     print(f"{'workload':<10}" + "".join(f"{form:>12}{'ns':>8}" for form in FORMS))
     for name in WORKLOADS:
         write(folder, name)
@@ -61,9 +70,17 @@ def main(folder: Path) -> int:
     return 0
 
 
+def counts(folder: Path, forms: Sequence[str]) -> dict[str, float]:
+    """Return the instructions of an evaluation, by ``W1 pairs``."""
+    for name in WORKLOADS:
+        write(folder, name)
+    pairs = [(name, form) for name in WORKLOADS for form in forms if (name, form) not in UNFIT]
+    return {f"{name} {form}": instructions([str(folder / "bench"), str(folder), name, form]) for name, form in pairs}
+
+
 def cell(folder: Path, name: str, form: str) -> str:
-    """Return instructions and nanoseconds of a form; blanks where the subject varies and cannot be reused."""
-    if (name, form) == ("W3", "reused"):
+    """Return instructions and nanoseconds of a form; blanks where it does not fit."""
+    if (name, form) in UNFIT:
         return f"{'':>20}"
     count = instructions([str(folder / "bench"), str(folder), name, form])
     return f"{count:>12.1f}{float(bench(folder, name, form, ROUNDS)):>8.1f}"
@@ -76,4 +93,4 @@ def bench(folder: Path, *arguments: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
