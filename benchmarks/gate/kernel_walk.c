@@ -153,8 +153,7 @@ static uint32_t count_workload(const char *folder, const char *workload) {
     for (uint32_t i = 0; i < slot_count; i++) slots[i] = i;
     FcProgram record;
     fc_program_init(&record, program.bytes, slots, link_sets(program.bytes, &sets));
-    FcFrame frame = {
-        aligned((slot_count + 1) * sizeof(FcValue)), aligned(slot_count / 8 + 8), aligned(8 * (size_t)record.memo_count),
+    FcFrame frame = {aligned((slot_count + 1) * sizeof(FcValue)), aligned(slot_count / 8 + 8), aligned(8 * (size_t)record.memo_count),
         aligned(record.memo_count / 8 + 8), aligned(8)};
     memset(frame.have, 0xFF, slot_count / 8 + 1);
     getppid();
