@@ -5,6 +5,7 @@ WORKERS ?= 2
 MINUTES ?= 10
 KERNEL := $(filter-out %log2_table.h, $(wildcard src/flagcore/kernel/*.[ch]))
 BINDING := $(wildcard bindings/c/*.h bindings/c/*/*.[ch])
+HARNESS := $(wildcard benchmarks/*/*.c tests/*/*.c)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench bench-gate bench-baseline bench-against rivals build bindings sanitize debug fuzz nightly clean
@@ -29,12 +30,12 @@ lint: setup ## ruff, mypy --strict, stubtest, pyright, yellow lines, strict C wa
 	$(PYTHON_BIN) -m pyright
 	$(PYTHON_BIN) tools/yellow_lines.py
 	$(CC) -std=c11 -ffreestanding -Wall -Wextra -Wconversion -Werror -fsyntax-only src/flagcore/kernel/*.c
-	.venv/bin/clang-format --dry-run --Werror $(KERNEL) $(BINDING)
+	.venv/bin/clang-format --dry-run --Werror $(KERNEL) $(BINDING) $(HARNESS)
 
 format: setup ## put the sources into shape
 	$(PYTHON_BIN) -m ruff check --fix --exit-zero .
 	$(PYTHON_BIN) -m ruff format .
-	.venv/bin/clang-format -i $(KERNEL) $(BINDING)
+	.venv/bin/clang-format -i $(KERNEL) $(BINDING) $(HARNESS)
 
 bench: ## the workloads of benchmarks/, as ratios to a compiled method call, and instruction counts
 	@tools/setup.sh valgrind

@@ -366,8 +366,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 /* ---- mutations that know the layout ---------------------------------------------------------------------------------------- */
 
 static uint32_t interesting(const uint8_t *data, size_t size, uint32_t old) {
-    static const uint32_t numbers[] = {
-        0, 1, 2, 3, 4, 8, 12, 13, 16, 17, 18, 19, 63, 64, 255, 256, 65535, 65536, 1000000, 1000001, 0x7FFFFFFF, FC_LEAF, FC_LEAF | 1, 0xFFFFFFFE, FC_NONE};
+    static const uint32_t numbers[] = {0, 1, 2, 3, 4, 8, 12, 13, 16, 17, 18, 19, 63, 64, 255, 256, 65535, 65536, 1000000, 1000001, 0x7FFFFFFF,
+        FC_LEAF, FC_LEAF | 1, 0xFFFFFFFE, FC_NONE};
     uint32_t other;
     switch (below(6)) {
     case 0:
