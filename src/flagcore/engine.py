@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flagcore.evaluator._program import Context, EvaluationDetails, Evaluator, FlagHandle, ProgramSet, differences
+from flagcore.evaluator._program import Context, EvaluationDetails, Evaluator, FlagHandle, ProgramSet, changes, retired
 from flagcore.snapshot.objects import Snapshot
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ class Engine(Evaluator):
                 snapshot.programs, snapshot.value_sets, before, snapshot.epoch, snapshot.revision, snapshot.debug
             )
             self._serve()
-            return differences(before, self._base)[1]
+            if not before and len(self._base) == len(snapshot.programs):
+                return frozenset(snapshot.programs)  # the first: everything is new
+            return changes(before, self._base)
 
     @property
     def revision(self) -> int:
@@ -127,7 +129,7 @@ class Engine(Evaluator):
         """Make the base with its overrides the current revision, and keep the counts of what goes."""
         before, now = self._current, self._overridden()
         self._swap(now)
-        for program in differences(before, now)[0]:
+        for program in retired(before, now):
             if counts := program.counts(drain=True):
                 _add(self._retired.setdefault(program.key, {}), counts)
 
@@ -226,7 +228,7 @@ class Engine(Evaluator):
         """Return evaluations by flag, variant, rule and reason, since the start or the last drain."""
         with self._lock:
             counts: dict[str, Counts] = {key: dict(known) for key, known in self._retired.items()}
-            for program in self._current.programs:
+            for program in self._current.linked():
                 if found := program.counts(drain):
                     _add(counts.setdefault(program.key, {}), found)
             if drain:

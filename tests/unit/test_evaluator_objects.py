@@ -31,7 +31,7 @@ def objects() -> dict[type, list[Any]]:
         engine,
         _program.Evaluator(clock=None),
         programs,
-        *programs.programs,
+        *programs.linked(),
         *programs.sets.values(),
         engine.context({"a": 1}),
         engine.flag("f"),
@@ -41,7 +41,7 @@ def objects() -> dict[type, list[Any]]:
         engine.evaluate("f", None),
         _program.EvaluationDetails(),
         _program.Values([1, "x", None, {"a": 5}], ("a",)),
-        engine._probes("f", programs.programs[0].source, {"a": "x"}, 0),
+        engine._probes("f", programs.sources()[0]["f"], {"a": "x"}, 0),
     ]
     return {kind: [thing for thing in made if isinstance(thing, kind)] for kind in KINDS}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from flagcore.errors import FlagSetError, Problem, SnapshotError
-from flagcore.snapshot.codec import decode_snapshot
+from flagcore.snapshot.codec import HEAD, decode_snapshot
 from flagcore.snapshot.objects import Snapshot
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class CompiledFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._content: bytes | None = None
+        self._head: bytes | None = None  # of the last content: names its bytes by their digest
 
     def paths(self) -> list[str]:
         """Return the one path."""
@@ -60,13 +60,13 @@ class CompiledFile:
     def load(self, cancelled: Callable[[], bool]) -> LoadedSnapshot:  # noqa: ARG002 - reading one file is quick
         """Read the file, if its bytes are new."""
         content = _read(self._path)
-        if content == self._content:
-            return LoadedSnapshot(None, (self._path,))
         try:
             snapshot = decode_snapshot(content)
         except SnapshotError as error:
             raise SnapshotError(f"{self._path}: {error}") from None
-        self._content = content
+        if self._head == content[:HEAD]:
+            return LoadedSnapshot(None, (self._path,))
+        self._head = content[:HEAD]
         return LoadedSnapshot(snapshot, (self._path,))
 
 

@@ -133,18 +133,21 @@ cdef extern from "host.h":
         uint8_t is_local
 
     ctypedef struct FlagEntry:
-        PyObject *key
         PyObject *asked
         Flag *flag
-        uint32_t number
 
-    ctypedef struct ListedFlag:
-        PyObject *key
+    ctypedef struct FlagRecord:
+        PyObject *source
+        PyObject *revision
         Flag *flag
+        uint32_t hash
 
     ctypedef struct FlagTable:
         FlagEntry *entries
         size_t mask
+        FlagRecord *records
+        uint32_t *index
+        uint32_t index_mask, count, linked
         PyObject *owner
         Attribute *attributes
         PyObject *slots
@@ -190,7 +193,9 @@ cdef extern from "host.h":
     void host_swallow()
     object host_given(PyObject *new_reference)
     PyObject *host_same(PyObject *object)
-    FlagEntry *host_find(const FlagTable *table, PyObject *key)
+    Flag *host_find(FlagTable *table, PyObject *key)
+    uint32_t host_number(const FlagTable *table, uint32_t hash, const void *key, size_t length)
+    uint32_t host_number_of(const FlagTable *table, PyObject *key)
     ctypedef struct ContextHead:
         Scratch *scratch
         PyObject *slots
@@ -214,7 +219,7 @@ cdef extern from "host.h":
     PyObject *host_any_value(PyObject *value, FcValue *out)
     PyObject *host_entry(PyObject *mapping, PyObject *name)
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
-    void host_walk_all(const FlagTable *table, const ListedFlag *flags, uint32_t count, Fetcher *fetcher, Scratch *scratch,
+    void host_walk_all(const FlagTable *table, const FlagRecord *flags, uint32_t count, Fetcher *fetcher, Scratch *scratch,
                        Outcome **outcomes)
     FcResult host_outcome_source(const FcProgram *program, uint32_t outcome)
     Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos)
@@ -279,21 +284,25 @@ cdef class Program:
 
 
 cdef class ProgramSet:
-    """One revision: programs, and the table that finds them by flag key. Immutable."""
+    """One revision: verified programs, and the table that finds them by flag key. A flag is linked when it is first asked for."""
 
     cdef FlagTable table
-    cdef readonly tuple programs
     cdef readonly bint ready     # False: there is no data, unknown flags are PROVIDER_NOT_READY
     cdef readonly object epoch, revision
     cdef readonly dict debug     # flag key -> encoded DebugFlag
     cdef readonly dict sets      # name -> ValueSet: those of the snapshot that are sound
     cdef SlotTable slots
     cdef object fallback, clock  # keep what the table names alive
-    cdef ListedFlag *listed      # the flags in the order of `programs`
-    cdef dict index              # flag key -> None; built when first asked for
+    cdef tuple names             # the flag keys in the order of the records; None, as is index, until they are asked for
+    cdef dict index              # flag key -> the same key
 
-    cdef Program program_of(self, str key)
+    cdef object key_at(self, uint32_t number)
+    cdef Flag *flag_at(self, uint32_t number) except NULL
+    cdef Flag *flag_of(self, object key) except? NULL
+    cdef bytes source_of(self, str key)
     cdef dict keys_index(self)
+    cdef link(self, object numbers)
+    cdef list numbers_of(self, dict index)
 
 
 cdef class Context:
@@ -359,7 +368,7 @@ cdef class Evaluations:
     """Results of evaluate_all: a mapping of flag key to details, each looked up when it is asked for."""
 
     cdef ProgramSet programs
-    cdef dict index              # flag key -> None: the flags that were asked for
+    cdef dict index              # flag key -> anything: the flags that were asked for
     cdef Outcome **outcomes      # by number of the flag; NULL: not asked for
     cdef uint32_t count          # flags of the revision
     cdef uint32_t next           # the flag that will be asked for if somebody runs through them

@@ -20,6 +20,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.tuple cimport PyTuple_GET_ITEM
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
 from libc.string cimport memcmp, memcpy, memset
 
@@ -31,7 +32,6 @@ OVERRIDE = "flagcore.override"
 
 cdef str NOT_LOADED = "no flags have been loaded yet", CLOSED = "the client is closed"
 cdef object NOTHING = MappingProxyType({})
-cdef uint32_t NO_FLAG = 0xFFFFFFFF
 cdef tuple REASONS = (
     Reason.STATIC, Reason.DEFAULT, Reason.TARGETING_MATCH, Reason.SPLIT, Reason.DISABLED, Reason.ERROR
 )  # by FC_REASON_*
@@ -145,10 +145,10 @@ cdef class SlotTable:
 
     cdef uint32_t append(self, str flat, tuple parts) except 0xFFFFFFFF:
         cdef Attribute *attribute
+        flat = intern(flat)
+        self.texts.append((flat, parts))  # may collect garbage, whose finalizers may come here: what follows runs nothing foreign
         if self.count == self.capacity:
             self._grow()
-        flat = intern(flat)
-        self.texts.append((flat, parts))
         attribute = &self.attributes[self.count]
         attribute.flat = <PyObject *>flat
         attribute.parts = <PyObject *>parts if parts is not None else NULL
@@ -201,13 +201,23 @@ cdef class ValueSet:
         self.source = source
 
 
-cdef bint is_key(str key, const uint8_t *content, const FcHeader *header):
+cdef bint is_key(str key, bytes source) except -1:
+    """Return whether verified program bytes are of this flag."""
+    cdef FcText known = header_in(source).key
     cdef Py_ssize_t length = 0
     cdef const char *text
     if not key.isascii():
-        return text_at(content, header.key) == key
+        return encoded(key) == source[known.offset:known.offset + known.length]
     text = PyUnicode_AsUTF8AndSize(key, &length)
-    return <uint32_t>length == header.key.length and memcmp(text, content + header.key.offset, length) == 0
+    return <uint32_t>length == known.length and memcmp(text, PyBytes_AS_STRING(source) + known.offset, length) == 0
+
+
+cdef bytes encoded(str key):
+    """Return a key in UTF-8, None when it cannot be: then no flag has it."""
+    try:
+        return key.encode()
+    except UnicodeEncodeError:
+        return None
 
 
 cdef const FcHeader *verified(bytes source, str key) except NULL:
@@ -217,9 +227,13 @@ cdef const FcHeader *verified(bytes source, str key) except NULL:
     cdef uint32_t status = fc_verify(content, PyBytes_GET_SIZE(source))
     if status != FC_OK:
         raise MalformedProgramError(fc_status_text(status).decode())
-    if key is not None and not is_key(key, content, header):
+    if not is_key(key, source):
         raise MalformedProgramError(f"the program is of the flag {text_at(content, header.key)!r}")
     return header
+
+
+cdef inline const FcHeader *header_in(bytes source) noexcept:
+    return <const FcHeader *>PyBytes_AS_STRING(source)
 
 
 @cython.final
@@ -560,22 +574,33 @@ cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noe
 cdef class ProgramSet:
     def __dealloc__(self):
         cdef size_t at
+        cdef uint32_t number
         if self.table.entries != NULL:
             for at in range(self.table.mask + 1):
-                Py_XDECREF_pointer(self.table.entries[at].asked)
+                Py_XDECREF(self.table.entries[at].asked)
+        if self.table.records != NULL:
+            for number in range(self.table.count):
+                let_go(&self.table.records[number])
         PyMem_Free(self.table.entries)
-        PyMem_Free(self.listed)
+        PyMem_Free(self.table.records)
+        PyMem_Free(self.table.index)
 
     def __len__(self):
-        return len(self.programs)
+        return self.table.count
 
     def get(self, str key not None):
         """Return the Program of a flag key, None when there is none."""
-        return self.program_of(key)
+        cdef Flag *flag = self.flag_of(key)
+        return None if flag == NULL else <object>flag.owner
 
-    cdef Program program_of(self, str key):
-        cdef FlagEntry *entry = host_find(&self.table, <PyObject *>key)
-        return None if entry == NULL else <Program>entry.flag.owner
+    def linked(self):
+        """Return the Programs of the flags that have been asked for, in the order of the snapshot."""
+        cdef uint32_t number
+        cdef list found = []
+        for number in range(self.table.count):
+            if self.table.records[number].flag != NULL:
+                found.append(<object>self.table.records[number].flag.owner)
+        return found
 
     def keys(self):
         """Return the flag keys, in the order of the snapshot."""
@@ -589,52 +614,126 @@ cdef class ProgramSet:
     def sources(self):
         """Return (flag key -> program bytes, name -> value-set bytes): what this revision was linked from."""
         cdef dict value_sets = {name: (<ValueSet>value_set).source for name, value_set in self.sets.items()}
-        return {program.key: program.source for program in self.programs}, value_sets
+        return {key: <bytes>self.table.records[number].source for number, key in enumerate(self.keys_index())}, value_sets
 
     cdef dict keys_index(self):
+        cdef uint32_t number
         if self.index is None:
-            self.index = {program.key: None for program in self.programs}
+            names = tuple([self.key_at(number) for number in range(self.table.count)])
+            self.names, self.index = names, {key: key for key in names}
         return self.index
+
+    cdef object key_at(self, uint32_t number):
+        """Return a flag key, the same object each time as soon as anything keeps it."""
+        cdef FlagRecord *record = &self.table.records[number]
+        if record.flag != NULL:
+            return <object>record.flag.key
+        if self.names is not None:
+            return self.names[number]
+        return text_at(<const uint8_t *>PyBytes_AS_STRING(<bytes>record.source), header_in(<bytes>record.source).key)
+
+    cdef bytes source_of(self, str key):
+        """Return the program bytes of a flag key, None when there is none."""
+        cdef uint32_t number = host_number_of(&self.table, <PyObject *>key)
+        return None if number == FC_NONE else <bytes>self.table.records[number].source
+
+    # -- linking at the first question
+
+    cdef Flag *flag_of(self, object key) except? NULL:
+        """Return the linked flag of a str key, NULL when there is none."""
+        cdef Flag *flag = host_find(&self.table, <PyObject *>key)
+        cdef uint32_t number
+        if flag != NULL:
+            return flag
+        number = host_number_of(&self.table, <PyObject *>key)
+        return NULL if number == FC_NONE else self.flag_at(number)
+
+    cdef Flag *flag_at(self, uint32_t number) except NULL:
+        """Return a linked flag. What it links to is linked from the start, so this flag names nothing."""
+        cdef FlagRecord *record = &self.table.records[number]
+        cdef Program made
+        if record.flag == NULL:
+            made = new_program(self.key_at(number), <bytes>record.source, (), self.slots, FC_NONE, <object>record.revision)
+            self.table.attributes, self.table.slot_count = self.slots.attributes, self.slots.count
+            if record.flag == NULL:  # else garbage was collected, and a finalizer has asked for it
+                hold(&self.table, record, made)
+        return record.flag
+
+    cdef link(self, object numbers):
+        """Link flags, given by number."""
+        cdef uint32_t number
+        if self.table.linked < self.table.count:
+            for number in numbers:
+                self.flag_at(number)
+
+    cdef list numbers_of(self, dict index):
+        return [host_number_of(&self.table, <PyObject *>key) for key in index]
+
+
+cdef inline void hold(FlagTable *table, FlagRecord *record, Program program) noexcept:
+    Py_INCREF(program)
+    record.flag = &program.flag
+    table.linked += 1
+
+
+cdef inline void let_go(FlagRecord *record) noexcept:
+    Py_XDECREF(record.source)
+    Py_XDECREF(record.revision)
+    if record.flag != NULL:
+        Py_DECREF(<object>record.flag.owner)
 
 
 cdef ProgramSet new_set(
-    list programs, dict sets, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, dict debug
+    Py_ssize_t room, dict sets, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, dict debug
 ):
+    """Return a revision without flags, with room for so many: ``add`` them. Unready sets stay empty."""
     cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
-    cdef Program program
-    cdef size_t capacity = 2
-    cdef uint32_t i
-    made.programs, made.sets = tuple(programs), sets
-    made.slots, made.fallback, made.clock = slots, fallback, clock
+    cdef size_t cells = 2
+    made.sets, made.slots, made.fallback, made.clock = sets, slots, fallback, clock
     made.ready, made.epoch, made.revision, made.debug = ready, epoch, revision, debug
-    while capacity < 2 * <size_t>len(programs):
-        capacity *= 2
-    made.table.entries = <FlagEntry *>PyMem_Calloc(capacity, sizeof(FlagEntry))
-    made.listed = <ListedFlag *>PyMem_Malloc((len(programs) + 1) * sizeof(ListedFlag))
-    if made.table.entries == NULL or made.listed == NULL:
-        raise MemoryError
-    made.table.mask = capacity - 1
+    while 3 * cells < 4 * <size_t>(room + 1):
+        cells *= 2
+    take_room(made, room, cells)
     made.table.owner = <PyObject *>made
-    made.table.attributes = slots.attributes
+    made.table.attributes, made.table.slot_count = slots.attributes, slots.count
     made.table.fallback = <PyObject *>fallback if fallback is not None else NULL
     made.table.clock = <PyObject *>clock
     made.table.slots = <PyObject *>slots
-    made.table.slot_count = slots.count
-    for i, program in enumerate(programs):
-        enter(&made.table, &program.flag, i)
-        made.listed[i].key, made.listed[i].flag = program.flag.key, &program.flag
-        made.table.memo_words = max(made.table.memo_words, program.memo_words)
-        made.table.outcome_slots = max(made.table.outcome_slots, program.outcome_slots)
     return made
 
 
-cdef enter(FlagTable *table, Flag *flag, uint32_t number):
-    """Put a flag into the table."""
-    cdef size_t at = <size_t>hash(<object>flag.key) & table.mask
-    while table.entries[at].key != NULL:
-        at = (at + 1) & table.mask
-    table.entries[at].key, table.entries[at].flag, table.entries[at].number = flag.key, flag, number
-    table.entries[at].asked = host_same(flag.key)
+cdef take_room(ProgramSet made, size_t records, size_t cells):
+    made.table.entries = <FlagEntry *>PyMem_Calloc(2, sizeof(FlagEntry))
+    made.table.mask = 1
+    made.table.records = <FlagRecord *>PyMem_Malloc((records + 1) * sizeof(FlagRecord))
+    made.table.index = <uint32_t *>PyMem_Calloc(cells, sizeof(uint32_t))
+    made.table.index_mask = <uint32_t>(cells - 1)
+    if made.table.entries == NULL or made.table.records == NULL or made.table.index == NULL:
+        raise MemoryError
+
+
+cdef add(ProgramSet made, str key, bytes source, object revision, Program program):
+    """Put a flag behind the others of a new set; ``program`` is None where it is to be linked when somebody asks."""
+    cdef FlagTable *table = &made.table
+    cdef FlagRecord *record = &table.records[table.count]
+    cdef uint32_t at
+    record.hash = <uint32_t>hash(key)
+    record.source, record.revision, record.flag = host_same(<PyObject *>source), host_same(<PyObject *>revision), NULL
+    table.count += 1
+    at = record.hash & table.index_mask
+    while table.index[at] != 0:
+        at = (at + 1) & table.index_mask
+    table.index[at] = table.count
+    if program is not None:
+        hold(table, record, program)
+    need(table, source, program)
+
+
+cdef need(FlagTable *table, bytes source, Program program):
+    """Add what an evaluation of a flag needs to what one of the set does."""
+    table.memo_words = max(table.memo_words, header_in(source).memo_count if program is None else program.memo_words)
+    if program is not None:
+        table.outcome_slots = max(table.outcome_slots, program.outcome_slots)
 
 
 @cython.final
@@ -655,7 +754,7 @@ cdef class Linker:
     cdef dict refused_sets       # name -> why
     cdef dict kept_sets          # name -> ValueSet of the previous revision that kept flags ask
     cdef dict names              # flag key -> ((kind, name), ...) where there are links
-    cdef dict linked             # flag key -> Program
+    cdef dict linked             # flag key -> Program, of flags that have links or are prerequisites
     cdef readonly dict degraded
 
     def __cinit__(self, ProgramSet previous, SlotTable slots, dict outcome_slots, object revision):
@@ -663,24 +762,44 @@ cdef class Linker:
         self.sources, self.sets, self.refused_sets, self.kept_sets = {}, {}, {}, {}
         self.names, self.linked, self.degraded = {}, {}, {}
 
-    cdef list link(self, dict programs, dict value_sets):
-        """Return the programs of the revision, in the order given."""
+    cdef ProgramSet link(
+        self, dict programs, dict value_sets, object fallback, object clock, bint ready, object epoch, dict debug
+    ):
+        """Return the revision, its flags in the order given."""
         cdef str key
+        cdef ProgramSet made
         self._take_sets(value_sets)
         for key, source in programs.items():
             self._take(key, source)
         for key in self._in_order():
             self._link_one(key)
-        for key in self.sources:
+        for key in self.names:
             if key not in self.linked:
                 self._link_one(key)
-        return [self.linked[key] for key in programs if key in self.linked]
+        made = new_set(
+            len(self.sources), {**self.kept_sets, **self.sets}, self.slots, fallback, clock, ready, epoch, self.revision,
+            self._all_debug(debug),
+        )
+        for key in programs:
+            self._add(made, key)
+        return made
 
-    cdef dict all_sets(self):
-        """Return name -> ValueSet of the revision."""
-        return {**self.kept_sets, **self.sets}
+    cdef _add(self, ProgramSet made, str key):
+        cdef bytes source = self.sources.get(key)
+        cdef Program program = self.linked.get(key)
+        cdef FlagRecord *old
+        if source is None:
+            return
+        if program is not None:
+            add(made, key, source, program.revision, program)
+            return
+        old = record_of(self.previous, key)
+        if old == NULL or old.source != <PyObject *>source:
+            add(made, key, source, self.revision, None)
+        else:
+            add(made, key, source, <object>old.revision, None if old.flag == NULL else <Program>old.flag.owner)
 
-    cdef dict all_debug(self, dict debug):
+    cdef dict _all_debug(self, dict debug):
         """Return the debug information of the revision: a kept flag keeps its own."""
         cdef dict known = self.previous.debug
         if not self.degraded:
@@ -703,14 +822,16 @@ cdef class Linker:
                 self.refused_sets[name] = error
 
     cdef _take(self, str key, bytes source):
-        """Use these bytes for a flag, if they are sound and their value sets are there."""
-        cdef Program old = self.previous.program_of(key)
-        if source is None:
+        """Use these bytes for a flag, if they are sound and their value sets are there; the previous object if they are equal."""
+        cdef bytes old
+        if key is None or source is None:
             raise TypeError(f"the program of {key!r} is None")
+        old = self.previous.source_of(key)
         try:
-            if old is None or old.source != source:
+            if old is None or old != source:
                 verified(source, key)
-            self._use(key, source)
+                old = source
+            self._use(key, old)
             if key in self.names:
                 self._find_sets(key)
         except (MalformedProgramError, UnicodeDecodeError) as error:
@@ -718,7 +839,7 @@ cdef class Linker:
 
     cdef _use(self, str key, bytes source):
         self.sources[key] = source
-        if (<const FcHeader *>PyBytes_AS_STRING(source)).link_count:
+        if header_in(source).link_count:
             self.names[key] = link_names(source)
 
     cdef _find_sets(self, str key):
@@ -729,13 +850,13 @@ cdef class Linker:
 
     cdef _fall_back(self, str key, str reason):
         """Go on with a flag's previous bytes, and sets where the snapshot's are no good; the second time without the flag."""
-        cdef Program old = None if key in self.degraded else self.previous.program_of(key)
+        cdef bytes old = None if key in self.degraded else self.previous.source_of(key)
         self.degraded.setdefault(key, reason)
         self.sources.pop(key, None)
         self.names.pop(key, None)
         if old is None:
             return
-        self._use(key, old.source)
+        self._use(key, old)
         for kind, name in self.names.get(key, ()):
             if kind != FC_LINK_PROGRAM and name not in self.sets:
                 self.kept_sets[name] = self.previous.sets[name]
@@ -775,22 +896,22 @@ cdef class Linker:
         return needs
 
     cdef bint _is_new(self, str key):
-        cdef Program old = self.previous.program_of(key)
-        return old is None or old.source != self.sources[key]
+        return self.previous.source_of(key) is not self.sources[key]
 
     # -- linking
 
     cdef _link_one(self, str key):
         cdef bytes source = self.sources[key]
-        cdef Program old = self.previous.program_of(key)
+        cdef FlagRecord *old = record_of(self.previous, key)
         cdef tuple links = self._links(key)
         cdef uint32_t outcome_slot = self.outcome_slots.get(key, FC_NONE)
-        if old is None or old.source != source:
-            self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, self.revision)
-        elif old.flag.program.outcome_slot == outcome_slot and same_objects(old.links, links):
-            self.linked[key] = old
-        else:
-            self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, old.revision)
+        cdef object revision = self.revision
+        if old != NULL and old.source == <PyObject *>source:
+            if is_linked_so(old, outcome_slot, links):
+                self.linked[key] = <Program>old.flag.owner
+                return
+            revision = <object>old.revision
+        self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, revision)
 
     cdef tuple _links(self, str key):
         cdef list links = []
@@ -804,32 +925,42 @@ cdef class Linker:
         return tuple(links)
 
 
+cdef FlagRecord *record_of(ProgramSet programs, str key) noexcept:
+    cdef uint32_t number = host_number_of(&programs.table, <PyObject *>key)
+    return NULL if number == FC_NONE else &programs.table.records[number]
+
+
+cdef bint is_linked_so(const FlagRecord *record, uint32_t outcome_slot, tuple links):
+    if record.flag == NULL or record.flag.program.outcome_slot != outcome_slot:
+        return False
+    return same_objects((<Program>record.flag.owner).links, links)
+
+
 # ---- revisions that differ in few flags ----------------------------------------------------------------------------------
 
 
-cdef dict replacements(ProgramSet previous, dict programs, dict value_sets, SlotTable slots, object revision):
-    """Return number of the flag -> its new Program, where nothing else differs; None where the whole must be linked.
+cdef dict replacements(ProgramSet previous, dict programs, dict value_sets):
+    """Return number of the flag -> its new bytes, where nothing else differs; None where the whole must be linked.
 
     That is: the same flags in the same order, the same value sets, and of the flags that changed none is a prerequisite, and each
     names what it named before. Cost: a comparison of bytes a flag.
     """
     cdef dict replaced = {}
-    cdef Program old
-    cdef bytes source
+    cdef FlagRecord *record = previous.table.records
+    cdef bytes old
     cdef uint32_t number = 0
-    if len(programs) != len(previous.programs) or not same_sets(previous.sets, value_sets):
+    if len(programs) != previous.table.count or not same_sets(previous.sets, value_sets):
         return None
     for key, given in programs.items():
-        old = <Program>previous.listed[number].flag.owner
-        if given is not old.source or key is not old.key:
-            if not isinstance(given, bytes) or key != old.key:
+        old = <bytes>record.source
+        if type(key) is not str or type(given) is not bytes or not is_key(key, old):
+            return None
+        if given is not old and given != old:
+            if not is_replaceable(record, given, key):
                 return None
-            source = given
-            if source != old.source:
-                if not is_replaceable(old, source):
-                    return None
-                replaced[number] = new_program(old.key, source, old.links, slots, FC_NONE, revision)
+            replaced[number] = given
         number += 1
+        record += 1
     return replaced
 
 
@@ -844,69 +975,115 @@ cdef bint same_sets(dict known, dict value_sets):
     return True
 
 
-cdef bint is_replaceable(Program old, bytes source):
-    if old.flag.program.outcome_slot != FC_NONE:
+cdef bint is_replaceable(const FlagRecord *record, bytes source, str key) except -1:
+    cdef bytes old = <bytes>record.source
+    if record.flag != NULL and record.flag.program.outcome_slot != FC_NONE:
         return False
     try:
-        verified(source, old.key)
-        return link_names(source) == link_names(old.source)
+        verified(source, key)
+        return link_names(source) == link_names(old)
     except (MalformedProgramError, UnicodeDecodeError):
         return False
 
 
 cdef ProgramSet patched_set(ProgramSet previous, dict replaced, bint ready, object epoch, object revision, dict debug):
     """Return the previous revision with other programs for some of its flags."""
-    cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
-    cdef list programs = list(previous.programs)
-    cdef Program program
+    cdef ProgramSet made = new_set(
+        previous.table.count, previous.sets, previous.slots, previous.fallback, previous.clock, ready, epoch, revision, debug
+    )
     cdef uint32_t number
-    made.sets, made.slots, made.fallback, made.clock = previous.sets, previous.slots, previous.fallback, previous.clock
-    made.ready, made.epoch, made.revision, made.debug, made.index = ready, epoch, revision, debug, previous.index
-    copy_table(made, previous)
-    for number, program in replaced.items():
-        programs[number] = program
-        made.listed[number].flag = &program.flag
-        host_find(&made.table, program.flag.key).flag = &program.flag
-        made.table.memo_words = max(made.table.memo_words, program.memo_words)
-        made.table.outcome_slots = max(made.table.outcome_slots, program.outcome_slots)
-    made.programs = tuple(programs)
+    made.names, made.index = previous.names, previous.index
+    copy_flags(&made.table, &previous.table)
+    for number, source in replaced.items():
+        replace(made, number, source, revision)
     return made
 
 
-cdef copy_table(ProgramSet made, ProgramSet previous):
-    """Give a set the flags of another; keys are of the flags, which new ones take over."""
-    cdef size_t entries = (previous.table.mask + 1) * sizeof(FlagEntry), listed = len(previous.programs) * sizeof(ListedFlag), at
-    made.table = previous.table
-    made.table.owner = <PyObject *>made
-    made.table.attributes = previous.slots.attributes
-    made.table.slot_count = previous.slots.count
-    made.table.entries = <FlagEntry *>PyMem_Calloc(1, entries)
-    made.listed = <ListedFlag *>PyMem_Malloc(listed + 1)
-    if made.table.entries == NULL or made.listed == NULL:
-        raise MemoryError
-    memcpy(made.table.entries, previous.table.entries, entries)
-    for at in range(made.table.mask + 1):
-        made.table.entries[at].asked = host_same(made.table.entries[at].key)
-    memcpy(made.listed, previous.listed, listed)
+cdef copy_flags(FlagTable *made, const FlagTable *previous):
+    """Give a new table the flags of another, and as much as they need."""
+    cdef uint32_t number
+    cdef FlagRecord *record = made.records
+    memcpy(made.index, previous.index, (previous.index_mask + <size_t>1) * sizeof(uint32_t))
+    memcpy(made.records, previous.records, previous.count * sizeof(FlagRecord))
+    for number in range(previous.count):
+        host_same(record.source)
+        host_same(record.revision)
+        if record.flag != NULL:
+            host_same(record.flag.owner)
+        record += 1
+    made.count, made.linked = previous.count, previous.linked
+    made.memo_words, made.outcome_slots = previous.memo_words, previous.outcome_slots
 
 
-def differences(ProgramSet before not None, ProgramSet now not None):
-    """Return (programs of ``before`` that ``now`` has not, keys of flags that are new, gone or changed)."""
-    cdef list gone = without(before, now)
-    return gone, frozenset([program.key for program in (*gone, *without(now, before))])
+cdef replace(ProgramSet made, uint32_t number, bytes source, object revision):
+    """Give a flag other bytes. What it links to is linked as before; without links it waits until somebody asks."""
+    cdef FlagRecord *record = &made.table.records[number]
+    cdef FlagRecord before = record[0]
+    cdef Program old, program = None
+    if header_in(source).link_count:
+        old = <Program>before.flag.owner
+        program = new_program(old.key, source, old.links, made.slots, FC_NONE, revision)
+        made.table.attributes, made.table.slot_count = made.slots.attributes, made.slots.count
+    record.source, record.revision = host_same(<PyObject *>source), host_same(<PyObject *>revision)
+    made.table.linked -= before.flag != NULL
+    record.flag = NULL
+    if program is not None:
+        hold(&made.table, record, program)
+    let_go(&before)
+    need(&made.table, source, program)
+
+
+def retired(ProgramSet before not None, ProgramSet now not None):
+    """Return the programs of ``before`` that have been asked for and that ``now`` does not serve."""
+    cdef uint32_t number
+    return [
+        <object>before.table.records[number].flag.owner
+        for number in without(before, now)
+        if before.table.records[number].flag != NULL
+    ]
+
+
+def changes(ProgramSet before not None, ProgramSet now not None):
+    """Return the keys of the flags that are new, gone or changed, as a frozenset."""
+    cdef set keys = set()
+    cdef uint32_t number
+    for number in without(before, now):
+        note(keys, before, number, now)
+    for number in without(now, before):
+        note(keys, now, number, before)
+    return frozenset(keys)
+
+
+cdef note(set keys, ProgramSet some, uint32_t number, ProgramSet others):
+    """Note the key of a flag whose bytes, or what they name, are others there; that one is linked and one is not is no change."""
+    cdef FlagRecord *record = &some.table.records[number]
+    cdef uint32_t place = place_of(record, &others.table)
+    if place == FC_NONE or others.table.records[place].source != record.source or header_in(<bytes>record.source).link_count:
+        keys.add(some.key_at(number))
 
 
 cdef list without(ProgramSet some, ProgramSet others):
-    """Return the programs of a set that the other has not; those at the same place in both cost next to nothing."""
-    cdef uint32_t number, common = <uint32_t>min(len(some.programs), len(others.programs))
+    """Return the numbers of the flags of a set that the other has not so; those at the same place in both cost next to nothing."""
+    cdef uint32_t number, place, common = min(some.table.count, others.table.count)
     cdef list found = []
-    for number in range(<uint32_t>len(some.programs)):
-        if number < common and some.listed[number].flag == others.listed[number].flag:
+    for number in range(some.table.count):
+        if number < common and same_flag(&some.table.records[number], &others.table.records[number]):
             continue
-        program = some.programs[number]
-        if others.program_of(program.key) is not program:
-            found.append(program)
+        place = place_of(&some.table.records[number], &others.table)
+        if place == FC_NONE or not same_flag(&some.table.records[number], &others.table.records[place]):
+            found.append(number)
     return found
+
+
+cdef inline bint same_flag(const FlagRecord *one, const FlagRecord *other) noexcept:
+    return one.source == other.source and one.flag == other.flag
+
+
+cdef inline uint32_t place_of(const FlagRecord *record, const FlagTable *table) noexcept:
+    """Return the number of the flag of the same key, or FC_NONE."""
+    cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(<bytes>record.source)
+    cdef FcText key = (<const FcHeader *>content).key
+    return host_number(table, record.hash, content + key.offset, key.length)
 
 
 # ---- the order of prerequisites --------------------------------------------------------------------------------------------
@@ -1010,7 +1187,7 @@ cdef class Context:
             scratch_restart(scratch)
             return scratch
         larger = scratch_new(  # a revision that came later may have made the old one
-            max(programs.table.slot_count, 0 if scratch == NULL else scratch.slots),
+            max(programs.slots.capacity, 0 if scratch == NULL else scratch.slots),
             programs.table.outcome_slots, programs.table.memo_words,
         )
         if larger != NULL and scratch != NULL:
@@ -1032,7 +1209,7 @@ cdef class Evaluator:
         self.static_context = None if static_context is None else dict(static_context)
         self.clock = clock
         self.on_unknown = on_unknown
-        self.current = new_set([], {}, self.slots, self.static_context, clock, False, 0, 0, {})
+        self.current = self._empty()
 
     def __dealloc__(self):
         cdef Scratch *scratch
@@ -1116,12 +1293,11 @@ cdef class Evaluator:
 
     cdef object _answer(self, object key, object default, object context, int asked, int details, object at, bint quiet):
         cdef ProgramSet programs = self.current
-        cdef FlagEntry *entry = NULL
-        cdef Flag *flag
+        cdef Flag *flag = NULL
         cdef uint32_t outcome
         if isinstance(key, str):
-            entry = host_find(&programs.table, <PyObject *>key)
-        if entry == NULL and not programs.ready:
+            flag = programs.flag_of(key)
+        if flag == NULL and not programs.ready:
             if not details:
                 return default
             return failed(key, default, ErrorCode.PROVIDER_NOT_READY, CLOSED if self._closed else NOT_LOADED)
@@ -1130,11 +1306,10 @@ cdef class Evaluator:
             if not details:
                 return default
             return failed(key, default, ErrorCode.INVALID_CONTEXT, "the context is neither a mapping nor an evaluation context")
-        if entry == NULL:
+        if flag == NULL:
             if not quiet:
                 self._tell_unknown(key)
             return failed(key, default, ErrorCode.FLAG_NOT_FOUND, f"there is no flag {key!r}") if details else default
-        flag = entry.flag
         if not readable_as(flag.program.value_type, asked):
             flag.mismatches += not quiet
             return mismatched(flag, default, asked) if details else default
@@ -1186,7 +1361,7 @@ cdef class Evaluator:
             if scratch_fits(scratch, &programs.table):
                 return scratch
             scratch_free(scratch)
-        scratch = scratch_new(programs.table.slot_count, programs.table.outcome_slots, programs.table.memo_words)
+        scratch = scratch_new(self.slots.capacity, programs.table.outcome_slots, programs.table.memo_words)
         if scratch == NULL:
             raise MemoryError
         return scratch
@@ -1205,26 +1380,22 @@ cdef class Evaluator:
         value would be served, the value is None.
         """
         cdef ProgramSet programs = self.current
-        cdef Evaluations results = Evaluations.__new__(Evaluations)
+        cdef dict index = programs.keys_index()
+        cdef Evaluations results
         cdef Fetcher fetcher
         cdef Scratch *scratch
-        cdef object context
-        cdef FlagEntry *entry
-        results.programs = programs
-        results.index = programs.keys_index()
-        results.count = <uint32_t>len(programs.programs)
-        results.outcomes = <Outcome **>PyMem_Malloc((results.count + 1) * sizeof(Outcome *))
-        if results.outcomes == NULL:
-            raise MemoryError
+        cdef object context, chosen = range(programs.table.count)
+        cdef uint32_t number
         if prefix is not None:
-            results.index = {key: None for key in results.index if (<str>key).startswith(prefix)}
-            memset(results.outcomes, 0, results.count * sizeof(Outcome *))
+            index = {key: None for key in index if (<str>key).startswith(prefix)}
+            chosen = programs.numbers_of(index)
+        programs.link(chosen)
+        results = new_evaluations(programs, index)
         context = self._usable(evaluation_context)  # from here until it is busy nothing foreign may run
         if context is None:
             results.has_no_context = True
-            for key in results.index:
-                entry = host_find(&programs.table, <PyObject *>key)
-                results.outcomes[entry.number] = entry.flag.outcomes
+            for number in chosen:
+                results.outcomes[number] = programs.table.records[number].flag.outcomes
             return results
         if isinstance(context, Context):
             scratch = (<Context>context).room(programs)
@@ -1237,9 +1408,10 @@ cdef class Evaluator:
             scratch = self._borrow(programs)
         start(&fetcher, mapping, targeting_key, None)
         if prefix is None:
-            host_walk_all(&programs.table, programs.listed, results.count, &fetcher, scratch, results.outcomes)
+            host_walk_all(&programs.table, programs.table.records, results.count, &fetcher, scratch, results.outcomes)
         else:
-            walk_some(programs, results.index, &fetcher, scratch, results.outcomes)
+            for number in chosen:
+                host_walk_all(&programs.table, &programs.table.records[number], 1, &fetcher, scratch, &results.outcomes[number])
         if isinstance(context, Context):
             (<Context>context).busy = False
         else:
@@ -1284,14 +1456,11 @@ cdef class Evaluator:
 
     def _link(self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, dict debug, bint ready=True):
         """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``."""
-        cdef dict replaced = replacements(previous, programs, value_sets, self.slots, revision)
+        cdef dict replaced = replacements(previous, programs, value_sets)
         if replaced is not None:
             return patched_set(previous, replaced, ready, epoch, revision, debug), {}
         cdef Linker linker = Linker.__new__(Linker, previous, self.slots, self.outcome_slots, revision)
-        cdef list linked = linker.link(programs, value_sets)
-        return new_set(
-            linked, linker.all_sets(), self.slots, self.static_context, self.clock, ready, epoch, revision, linker.all_debug(debug)
-        ), linker.degraded
+        return linker.link(programs, value_sets, self.static_context, self.clock, ready, epoch, debug), linker.degraded
 
     def _probes(self, str key not None, bytes source not None, context, moment):
         """Return the probes of a flag for a context.
@@ -1301,14 +1470,12 @@ cdef class Evaluator:
         """
         cdef Probes probes = Probes.__new__(Probes)
         cdef Linker linker = Linker.__new__(Linker, self._empty(), self.slots, {}, 0)
-        cdef list linked
         cdef object usable = opened(context)
-        linked = linker.link({key: source}, self.current.sources()[1])
-        if not linked:
+        probes.programs = linker.link({key: source}, self.current.sources()[1], self.static_context, self.clock, True, 0, {})
+        probes.flag = probes.programs.flag_of(key)
+        if probes.flag == NULL:
             raise MalformedProgramError(linker.degraded[key])
         probes.evaluator, probes.moment = self, moment
-        probes.programs = new_set(linked, {}, self.slots, self.static_context, self.clock, True, 0, 0, {})
-        probes.flag = &(<Program>linked[0]).flag
         probes.mapping, probes.targeting_key = ({}, None) if usable is None else usable
         probes.scratch = scratch_new(self.slots.count, 1, probes.programs.table.memo_words)
         if probes.scratch == NULL:
@@ -1317,7 +1484,7 @@ cdef class Evaluator:
 
     def _empty(self):
         """Return a set without data, in which every flag is PROVIDER_NOT_READY."""
-        return new_set([], {}, self.slots, self.static_context, self.clock, False, 0, 0, {})
+        return new_set(0, {}, self.slots, self.static_context, self.clock, False, 0, 0, {})
 
 
 cdef inline void start(Fetcher *fetcher, object mapping, object targeting_key, object at):
@@ -1332,13 +1499,6 @@ cdef uint32_t walked(ProgramSet programs, Flag *flag, object mapping, object tar
     cdef Fetcher fetcher
     start(&fetcher, mapping, targeting_key, at)
     return host_walk_wide(&programs.table, flag, &fetcher, scratch)
-
-
-cdef walk_some(ProgramSet programs, dict index, Fetcher *fetcher, Scratch *scratch, Outcome **outcomes):
-    cdef uint32_t number
-    for key in index:
-        number = host_find(&programs.table, <PyObject *>key).number
-        host_walk_all(&programs.table, &programs.listed[number], 1, fetcher, scratch, &outcomes[number])
 
 
 # hot: begin
@@ -1484,14 +1644,26 @@ cdef class FlagHandle:
 
     cdef void look_again(self) noexcept:
         """Look the flag up. The revision before is let go last: what is freed with it may ask this handle, or swap again."""
-        cdef ProgramSet before = self.programs
-        cdef FlagEntry *entry
-        self.programs = self.evaluator.current
-        entry = host_find(&self.programs.table, <PyObject *>self.key)
-        self.found = NULL if entry == NULL else entry.flag
+        cdef ProgramSet before = self.programs, now = self.evaluator.current
+        cdef Flag *found = NULL
+        try:
+            found = now.flag_of(self.key)
+        except BaseException:  # there is no memory to link it
+            pass
+        self.programs, self.found = now, found
 
     def __repr__(self):
         return f"<flagcore flag {self.key!r}>"
+
+
+cdef Evaluations new_evaluations(ProgramSet programs, dict index):
+    """Return results for the flags of an index, of which none has an outcome yet."""
+    cdef Evaluations results = Evaluations.__new__(Evaluations)
+    results.programs, results.index, results.count = programs, index, programs.table.count
+    results.outcomes = <Outcome **>PyMem_Calloc(results.count + 1, sizeof(Outcome *))
+    if results.outcomes == NULL:
+        raise MemoryError
+    return results
 
 
 @cython.final
@@ -1504,9 +1676,9 @@ cdef class Evaluations:
         """Return a flag's details; running through them in order, as dict() does, takes no look-up."""
         cdef uint32_t number = self.next
         cdef PyObject *shared
-        if number >= self.count or self.programs.listed[number].key != <PyObject *>key:
+        if number >= self.count or PyTuple_GET_ITEM(self.programs.names, number) != <PyObject *>key:
             number = self.number_of(key)
-        if number == NO_FLAG or self.outcomes[number] == NULL:
+        if number == FC_NONE or self.outcomes[number] == NULL:
             raise KeyError(key)
         self.next = number + 1
         if self.has_no_context:
@@ -1515,11 +1687,10 @@ cdef class Evaluations:
         return <object>shared if shared != NULL else self.made_at(number)
 
     cdef uint32_t number_of(self, object key):
-        cdef FlagEntry *entry = host_find(&self.programs.table, <PyObject *>key) if isinstance(key, str) else NULL
-        return NO_FLAG if entry == NULL else entry.number
+        return host_number_of(&self.programs.table, <PyObject *>key) if isinstance(key, str) else FC_NONE
 
     cdef object made_at(self, uint32_t number):
-        cdef Flag *flag = self.programs.listed[number].flag
+        cdef Flag *flag = self.programs.table.records[number].flag
         return answer_of(flag, <uint32_t>(self.outcomes[number] - flag.outcomes), None, ANY_TYPE, 1)
 
     def __len__(self):

@@ -55,21 +55,24 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
     uint8_t is_local;       /* no prerequisites, and within LOCAL_SLOTS and LOCAL_MEMOS */
 } Flag;
 
-typedef struct { /* 32 bytes */
-    PyObject *key;   /* borrowed from the flag; NULL: free */
-    PyObject *asked; /* the str that last asked for the flag, a reference: a caller mostly comes with the same again */
+typedef struct { /* 16 bytes: who asked for which flag, at the home of the text's hash */
+    PyObject *asked; /* the str that last asked for the flag, a reference: a caller mostly comes with the same again; NULL: free */
     Flag *flag;
-    uint32_t number; /* of the flag in the revision, see ListedFlag */
 } FlagEntry;
 
-typedef struct { /* 16 bytes: the flags of a revision in their order */
-    PyObject *key; /* borrowed from the flag */
-    Flag *flag;
-} ListedFlag;
+typedef struct { /* 32 bytes: a flag of a revision. What it points at is held by reference, the flag by its owner */
+    PyObject *source;   /* bytes: its program, verified */
+    PyObject *revision; /* at which the program came */
+    Flag *flag;         /* NULL: not linked, nobody has asked for it */
+    uint32_t hash;      /* the low half of the key's, as str has it */
+} FlagRecord;
 
 typedef struct { /* an own table instead of a dict: no user code, and half the instructions */
-    FlagEntry *entries; /* mask + 1 of them, at most half of them in use */
+    FlagEntry *entries; /* mask + 1 of them, two for each linked flag as soon as somebody asks for one */
     size_t mask;
+    FlagRecord *records;  /* count of them, in the order of the snapshot */
+    uint32_t *index;      /* index_mask + 1 cells by hash, a quarter of them free: 1 + number of a record; 0: free */
+    uint32_t index_mask, count, linked;
     PyObject *owner; /* the ProgramSet, borrowed */
     PyObject *slots; /* the engine's SlotTable, borrowed */
     Attribute *attributes; /* by evaluation slot */
@@ -666,24 +669,63 @@ static inline void host_release(PyObject **held, uint32_t count) {
 
 /* ---- flags ------------------------------------------------------------------------------------------------------- */
 
-static inline int host_same_text(PyObject *a, PyObject *b) {
-    const Py_ssize_t length = PyUnicode_GET_LENGTH(a);
-    const int kind = (int)PyUnicode_KIND(a);
-    return length == PyUnicode_GET_LENGTH(b) && kind == (int)PyUnicode_KIND(b) &&
-           memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b), (size_t)length * (size_t)kind) == 0;
+/* Number of the flag of this key and hash, or FC_NONE. */
+static uint32_t host_number(const FlagTable *table, uint32_t hash, const void *key, size_t length) {
+    for (uint32_t at = hash & table->index_mask;; at = (at + 1) & table->index_mask) {
+        const uint32_t cell = table->index[at];
+        if (cell == 0) return FC_NONE;
+        const FlagRecord *record = &table->records[cell - 1];
+        if (record->hash != hash) continue;
+        const char *program = PyBytes_AS_STRING(record->source);
+        const FcText known = ((const FcHeader *)program)->key;
+        if (known.length == length && memcmp(program + known.offset, key, length) == 0) return cell - 1;
+    }
 }
 
-/* The entry of a str key, or NULL. Runs no user code, whatever subclass the key is of. */
-static __attribute__((noinline)) FlagEntry *host_find(const FlagTable *table, PyObject *key) {
+/* Number of the flag of a str key, or FC_NONE. Runs no user code, whatever subclass the key is of. */
+static uint32_t host_number_of(const FlagTable *table, PyObject *key) {
     Py_hash_t hash = ((PyASCIIObject *)key)->hash;
     if (HOST_UNLIKELY(hash == -1)) hash = PyUnicode_Type.tp_hash(key);
-    for (size_t at = (size_t)hash & table->mask;; at = (at + 1) & table->mask) {
-        FlagEntry *entry = &table->entries[at];
-        if (entry->key == NULL) return NULL;
-        if (entry->key != key && (((PyASCIIObject *)entry->key)->hash != hash || !host_same_text(entry->key, key))) continue;
-        if (PyUnicode_CheckExact(key) && entry->asked != key) Py_SETREF(entry->asked, Py_NewRef(key));
-        return entry;
-    }
+    if (HOST_LIKELY(PyUnicode_IS_ASCII(key)))
+        return host_number(table, (uint32_t)hash, PyUnicode_DATA(key), (size_t)PyUnicode_GET_LENGTH(key));
+    FcValue text;
+    PyObject *held = host_text_value(key, &text);
+    if (held == NULL) return FC_NONE;
+    const uint32_t number = text.type == FC_TEXT ? host_number(table, (uint32_t)hash, text.u.bytes, text.length) : FC_NONE;
+    Py_DECREF(held);
+    return number;
+}
+
+/* Make room to remember two texts for each linked flag. No two meet at a home that is theirs alone now. Without memory nothing happens. */
+static __attribute__((noinline)) void host_widen(FlagTable *table) {
+    size_t capacity = table->mask + 1;
+    while (capacity < 2 * (size_t)table->linked) capacity *= 2;
+    FlagEntry *wider = PyMem_Calloc(capacity, sizeof(FlagEntry));
+    if (wider == NULL) return;
+    for (size_t i = 0; i <= table->mask; i++)
+        if (table->entries[i].asked != NULL)
+            wider[(size_t)((PyASCIIObject *)table->entries[i].asked)->hash & (capacity - 1)] = table->entries[i];
+    PyMem_Free(table->entries);
+    table->entries = wider;
+    table->mask = capacity - 1;
+}
+
+/* Remember which text asked for a flag, at its home. Of several flags at one home the first to be asked for keeps it. */
+static void host_remember(FlagTable *table, PyObject *key, Flag *flag) {
+    const size_t hash = (size_t)((PyASCIIObject *)key)->hash;
+    if (table->entries[hash & table->mask].flag != flag && table->mask + 1 < 2 * (size_t)table->linked) host_widen(table);
+    FlagEntry *home = &table->entries[hash & table->mask];
+    if (home->asked != NULL && home->flag != flag) return;
+    home->flag = flag;
+    Py_XSETREF(home->asked, Py_NewRef(key));
+}
+
+/* The flag of a str key, if it is linked; or NULL. Runs no user code. */
+static __attribute__((noinline)) Flag *host_find(FlagTable *table, PyObject *key) {
+    const uint32_t number = host_number_of(table, key);
+    if (number == FC_NONE || table->records[number].flag == NULL) return NULL;
+    if (PyUnicode_CheckExact(key)) host_remember(table, key, table->records[number].flag);
+    return table->records[number].flag;
 }
 
 /* Leaf and variant of an outcome; the last outcome of a split has no variant: its subject was not bucketable. */
@@ -904,12 +946,11 @@ static Getter host_whole_getters[GETTERS]; /* the methods as Cython made them, w
  * its rules. */
 static __attribute__((noinline)) PyObject *host_walking_getter(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                                                const Flag *flag, unsigned type, int details) {
-    const FlagTable *table = &((EvaluatorHead *)self)->current->table;
+    FlagTable *table = &((EvaluatorHead *)self)->current->table;
     PyObject *context = count == 3 ? arguments[2] : Py_None, *answer = NULL;
     if (HOST_UNLIKELY(flag == NULL)) {
-        const FlagEntry *entry = host_find(table, arguments[0]);
-        if (entry != NULL && entry->flag->program.value_type == type)
-            answer = host_quick_flag(table, entry->flag, context, arguments, details);
+        flag = host_find(table, arguments[0]);
+        if (flag != NULL && flag->program.value_type == type) answer = host_quick_flag(table, flag, context, arguments, details);
     } else {
         answer = host_walk_flag(table, flag, context, arguments, details);
     }
@@ -1024,8 +1065,8 @@ static __attribute__((unused)) uint32_t host_walk_probe(const FlagTable *table, 
     return host_outcome_source(&probe.program, host_walk_wide(table, &probe, fetcher, scratch)).leaf;
 }
 
-/* Outcomes of flags that stand in a row for one context. */
-static __attribute__((unused)) void host_walk_all(const FlagTable *table, const ListedFlag *flags, uint32_t count, Fetcher *fetcher,
+/* Outcomes of linked flags that stand in a row for one context. */
+static __attribute__((unused)) void host_walk_all(const FlagTable *table, const FlagRecord *flags, uint32_t count, Fetcher *fetcher,
                                                   Scratch *scratch, Outcome **outcomes) {
     for (uint32_t i = 0; i < count; i++) {
         const Flag *flag = flags[i].flag;

@@ -20,13 +20,16 @@ import msgspec
 from flagcore.errors import SnapshotError
 from flagcore.snapshot.objects import DebugFlag, Snapshot
 
-__all__ = ["FORMAT", "MAGIC", "SUFFIX", "decode_debug", "decode_snapshot", "encode_debug", "encode_snapshot"]
+__all__ = ["FORMAT", "HEAD", "MAGIC", "SUFFIX", "decode_debug", "decode_snapshot", "encode_debug", "encode_snapshot"]
 
 MAGIC = b"FLAGCORE"
 FORMAT = 1
 SUFFIX = ".fcs"
 
 _HEAD = struct.Struct("<8sIIQ32s")
+HEAD = _HEAD.size
+"""Bytes before the body; of two sound compiled files with equal ones the bodies are equal."""
+
 _MAX_NUMBER = 2**63 - 1
 _encoder = msgspec.msgpack.Encoder()
 _snapshots = msgspec.msgpack.Decoder(Snapshot)
