@@ -17,6 +17,7 @@ cdef extern from "../kernel/kernel.h" nogil:
     enum:
         FC_MAX_DEPTH
         FC_DETOUR_REQUIRES
+        FC_DETOUR_FORKS
         FC_SLOT_TIME
         FC_LINK_PROGRAM
         FC_LEAF_VARIANT
@@ -130,7 +131,7 @@ cdef extern from "host.h":
         uint64_t places
         uint32_t outcome_count
         uint32_t slot_count
-        uint8_t is_local
+        uint8_t is_local, is_local_forked
 
     ctypedef struct FlagEntry:
         PyObject *asked

@@ -401,9 +401,7 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     Py_INCREF(key)
     flag.key = <PyObject *>key
     flag.owner = <PyObject *>program
-    flag.is_local = (
-        not flag.program.detours and flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
-    )
+    set_form(flag)
     flag.places = places_of(slot_numbers, flag.slot_count) if flag.is_local else NO_PLACES
     flag.constant = constant_outcome(flag)
     return program
@@ -418,6 +416,13 @@ cdef uint64_t places_of(const uint32_t *slot_numbers, uint32_t count) noexcept:
             return NO_PLACES
         places |= <uint64_t>1 << slot_numbers[i]
     return places
+
+
+cdef void set_form(Flag *flag) noexcept:
+    """Note by which walk over plain dicts the flag is answered, if by any."""
+    cdef bint fits = flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
+    flag.is_local = fits and not flag.program.detours
+    flag.is_local_forked = fits and flag.program.detours == FC_DETOUR_FORKS
 
 
 cdef set_links(Program program, const void **into, tuple links):

@@ -37,6 +37,16 @@ static inline __attribute__((always_inline)) PyObject *dict_at(PyObject *dict, P
 #endif
 }
 
+/* Are all keys texts, so that a search for one (a str itself) runs no foreign code? 0 where that is not known. */
+static inline int dict_has_texts(PyObject *dict) {
+#if DICT_IS_DESCRIBED
+    return DK_IS_UNICODE(((PyDictObject *)dict)->ma_keys);
+#else
+    (void)dict;
+    return 0;
+#endif
+}
+
 /* The place of `key` among the first `most` entries, or -1. */
 static inline Py_ssize_t dict_place(PyObject *dict, PyObject *key, Py_ssize_t most) {
     PyObject *found, *value;
@@ -57,6 +67,7 @@ static __attribute__((unused)) int dict_is_known(void) {
             PyObject *key = PyList_GET_ITEM(keys, i), *value = i == place ? PyDict_GetItemWithError(dict, key) : NULL;
             is_known &= dict_at(dict, place, key) == value && dict_at(other, place, key) == NULL;
         }
+    is_known &= dict == NULL || other == NULL || !DICT_IS_DESCRIBED || (dict_has_texts(dict) && !dict_has_texts(other));
     Py_XDECREF(dict);
     Py_XDECREF(other);
     Py_XDECREF(keys);

@@ -34,6 +34,7 @@ typedef struct { /* 24 bytes: an attribute that some program looks at; one recor
     uint8_t misses;          /* in a row, of the hint */
     uint8_t flat_is_subject; /* flat == "targetingKey" */
     uint8_t root_is_subject; /* parts[0] == "targetingKey" */
+    uint8_t is_placed;       /* the hint was found in a dict */
 } Attribute;
 
 typedef struct { /* 24 bytes: one possible result of a flag */
@@ -52,7 +53,8 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
     uint64_t places;        /* a bit for each evaluation slot that it looks at; not local, or one beyond 63: NO_PLACES */
     uint32_t outcome_count;
     uint32_t slot_count;
-    uint8_t is_local;       /* no prerequisites, and within LOCAL_SLOTS and LOCAL_MEMOS */
+    uint8_t is_local;       /* no detours, and within LOCAL_SLOTS and LOCAL_MEMOS */
+    uint8_t is_local_forked; /* the same of a forked program: no prerequisites */
 } Flag;
 
 typedef struct { /* 16 bytes: who asked for which flag, at the home of the text's hash */
@@ -586,10 +588,34 @@ static inline __attribute__((always_inline)) int host_quick_value(PyObject *valu
 }
 
 /* Contexts made by one piece of code have their keys at the same places, and the same interned str as keys: looking there
- * first takes a fifth of a look-up. Where that does not hold, the hint rests for a while; where places tell nothing, for ever. */
-enum { HINT_REST = -256, HINT_SCAN = 32, HINT_PATIENCE = 4 };
+ * first takes a fifth of a look-up. A context that lacks some keys has the others a little before, so the places beside come next.
+ * Where that does not hold, the hint rests for a while; where places tell nothing, for ever. */
+enum { HINT_REST = -256, HINT_SCAN = 32, HINT_PATIENCE = 4, HINT_BESIDE = 3 };
 
 static int host_wakes; /* 1: hints wake again; 0 (dict_is_known): they never do */
+
+/* Borrowed reference to the value of the flat key, if it stands where its hint says; else NULL. Runs no foreign code. */
+static inline __attribute__((always_inline)) PyObject *host_by_hint(PyObject *dict, Attribute *attribute) {
+    PyObject *found = dict_at(dict, attribute->hint, attribute->flat);
+    if (HOST_LIKELY(found != NULL)) attribute->misses = 0;
+    return found;
+}
+
+/* The same for the places beside the hint, which moves there when it has missed several times in a row. */
+static __attribute__((noinline)) PyObject *host_beside_hint(PyObject *dict, Attribute *attribute) {
+    static const int8_t beside[HINT_BESIDE] = {-1, 1, -2};
+    if (!attribute->is_placed || attribute->hint < 0) return NULL;
+    for (int i = 0; i < HINT_BESIDE; i++) {
+        PyObject *found = dict_at(dict, attribute->hint + beside[i], attribute->flat);
+        if (found == NULL) continue;
+        if (attribute->misses++ >= HINT_PATIENCE) {
+            attribute->misses = 0;
+            attribute->hint += beside[i];
+        }
+        return found;
+    }
+    return NULL;
+}
 
 /* Borrowed reference to the value of the flat key, not found by its hint; or NULL, perhaps with an error set. */
 static __attribute__((noinline)) PyObject *host_look_past_hint(PyObject *dict, Attribute *attribute) {
@@ -605,20 +631,15 @@ static __attribute__((noinline)) PyObject *host_look_past_hint(PyObject *dict, A
         return found;
     }
     const Py_ssize_t place = dict_place(dict, attribute->flat, HINT_SCAN);
-    if (place >= 0) attribute->hint = (int32_t)place;
+    if (place < 0) return found;
+    attribute->hint = (int32_t)place;
+    attribute->is_placed = 1;
     return found;
 }
 
-/* Borrowed reference to the value of the flat key, if it stands where its hint says; else NULL. Runs no foreign code. */
-static inline __attribute__((always_inline)) PyObject *host_by_hint(PyObject *dict, Attribute *attribute) {
-    PyObject *found = dict_at(dict, attribute->hint, attribute->flat);
-    if (HOST_LIKELY(found != NULL)) attribute->misses = 0;
-    return found;
-}
-
-/* From an exact dict without a targeting key beside it: the straight path. */
-static inline __attribute__((always_inline)) void host_fetch_dict(Fetcher *fetcher, Attribute *attribute, FcValue *out) {
-    PyObject *found = host_by_hint(fetcher->mapping, attribute);
+/* From an exact dict without a targeting key beside it; `found` is borrowed: what the hint led to, or NULL. */
+static inline __attribute__((always_inline)) void host_fetch_found(Fetcher *fetcher, Attribute *attribute, PyObject *found,
+                                                                   FcValue *out) {
     if (found == NULL && attribute->flat != NULL) found = host_look_past_hint(fetcher->mapping, attribute);
     const int quick = HOST_LIKELY(found != NULL) ? host_quick_value(found, out) : QUICK_NONE;
     if (HOST_UNLIKELY(quick == QUICK_NONE))
@@ -629,7 +650,7 @@ static inline __attribute__((always_inline)) void host_fetch_dict(Fetcher *fetch
 
 /* The same where foreign code may run: it could clear the context or swap the revision, so that what has been borrowed from them
  * becomes a reference before. */
-static __attribute__((noinline)) void host_fetch_secured(Fetcher *fetcher, Attribute *attribute, FcValue *out) {
+static __attribute__((noinline)) void host_fetch_secured(Fetcher *fetcher, Attribute *attribute, PyObject *found, FcValue *out) {
     if (fetcher->owner == NULL) {
         fetcher->owner = Py_NewRef(fetcher->table->owner);
         fetcher->targeting_key = NULL;
@@ -637,8 +658,30 @@ static __attribute__((noinline)) void host_fetch_secured(Fetcher *fetcher, Attri
         fetcher->has_time = 0;
     }
     for (uint32_t i = fetcher->secured; i < fetcher->held_count; i++) Py_INCREF(fetcher->held[i]);
-    host_fetch_dict(fetcher, attribute, out);
+    host_fetch_found(fetcher, attribute, found, out);
     fetcher->secured = fetcher->held_count;
+}
+
+/* Does the flat key alone decide, and does a search for it run no foreign code? */
+static inline int host_is_plain(const Fetcher *fetcher, const Attribute *attribute) {
+    return attribute->flat != NULL && attribute->parts == NULL && fetcher->table->fallback == NULL && host_wakes &&
+           dict_has_texts(fetcher->mapping);
+}
+
+/* What the hint alone did not settle: the place beside it may, or a search; else what is borrowed has to be secured. */
+static __attribute__((noinline)) void host_fetch_unsettled(Fetcher *fetcher, Attribute *attribute, PyObject *found, FcValue *out) {
+    if (found == NULL) found = host_beside_hint(fetcher->mapping, attribute);
+    if (found == NULL && host_is_plain(fetcher, attribute)) {
+        found = host_look_past_hint(fetcher->mapping, attribute);
+        out->type = FC_MISSING;
+        out->done = 0;
+        if (found == NULL) return;
+    }
+    const int quick = found != NULL ? host_quick_value(found, out) : QUICK_NONE;
+    if (quick == QUICK_NONE)
+        host_fetch_secured(fetcher, attribute, found, out);
+    else if (quick == QUICK_POINTS)
+        fetcher->held[fetcher->held_count++] = found; /* borrowed, as below */
 }
 
 /* The FcFetch functions: by program slot (local) or evaluation slot (wide), from an exact dict or from any context. */
@@ -648,14 +691,17 @@ static inline __attribute__((always_inline)) void host_fetch_dict_local(void *ho
     PyObject *found = host_by_hint(fetcher->mapping, attribute);
     const int quick = HOST_LIKELY(found != NULL) ? host_quick_value(found, out) : QUICK_NONE;
     if (HOST_UNLIKELY(quick == QUICK_NONE))
-        host_fetch_secured(fetcher, attribute, out);
+        host_fetch_unsettled(fetcher, attribute, found, out);
     else if (quick == QUICK_POINTS)
         fetcher->held[fetcher->held_count++] = found; /* borrowed: no foreign code has run, and the caller holds the context */
 }
 
 static inline __attribute__((always_inline)) void host_fetch_dict_wide(void *host, uint32_t slot, FcValue *out) {
     Fetcher *fetcher = (Fetcher *)host;
-    host_fetch_dict(fetcher, &fetcher->table->attributes[slot], out);
+    Attribute *attribute = &fetcher->table->attributes[slot];
+    PyObject *found = host_by_hint(fetcher->mapping, attribute);
+    if (HOST_UNLIKELY(found == NULL)) found = host_beside_hint(fetcher->mapping, attribute);
+    host_fetch_found(fetcher, attribute, found, out);
 }
 
 static void host_fetch_any_wide(void *host, uint32_t slot, FcValue *out) {
@@ -828,8 +874,8 @@ static __attribute__((noinline)) PyObject *host_answer_made(const FlagTable *tab
 }
 
 /* Answer of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
-static __attribute__((noinline)) PyObject *host_answer_dict(const FlagTable *table, const Flag *flag, PyObject *dict,
-                                                            PyObject *const *arguments, int details) {
+static inline __attribute__((always_inline)) PyObject *host_answer_local(const FlagTable *table, const Flag *flag, PyObject *dict,
+                                                                         PyObject *const *arguments, int details, int is_forked) {
     FcValue values[LOCAL_SLOTS];
     uint64_t memo[LOCAL_MEMOS], memo_have = 0;
     PyObject *held[LOCAL_SLOTS];
@@ -841,7 +887,9 @@ static __attribute__((noinline)) PyObject *host_answer_dict(const FlagTable *tab
     fetcher.held = held;
     fetcher.held_count = 0;
     fetcher.owner = NULL; /* the rest is set with it */
-    Outcome *outcome = &flag->outcomes[fc_walk_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher).outcome];
+    const FcResult result = is_forked ? fc_walk_forks_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher)
+                                      : fc_walk_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher);
+    Outcome *outcome = &flag->outcomes[result.outcome];
     PyObject *answer = details ? outcome->details : outcome->value;
     if (HOST_LIKELY(fetcher.owner == NULL)) {
         if (HOST_UNLIKELY(answer == NULL)) return host_answer_made(table, flag, outcome, arguments, details);
@@ -852,6 +900,17 @@ static __attribute__((noinline)) PyObject *host_answer_dict(const FlagTable *tab
     answer = host_answer(flag, outcome, arguments, details);
     Py_DECREF(fetcher.owner);
     return answer;
+}
+
+/* A function for each of the two walks, so that the straight one has the stack and the registers for itself. */
+static __attribute__((noinline)) PyObject *host_answer_dict(const FlagTable *table, const Flag *flag, PyObject *dict,
+                                                            PyObject *const *arguments, int details) {
+    return host_answer_local(table, flag, dict, arguments, details, 0);
+}
+
+static __attribute__((noinline)) PyObject *host_answer_dict_forked(const FlagTable *table, const Flag *flag, PyObject *dict,
+                                                                   PyObject *const *arguments, int details) {
+    return host_answer_local(table, flag, dict, arguments, details, 1);
 }
 
 /* Answer of a flag for a reusable context: what it has fetched before is there, and what it fetches now will be. */
@@ -913,8 +972,9 @@ static inline __attribute__((always_inline)) PyObject *host_walk_flag(const Flag
     if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
     if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_made(table, flag, flag->constant, arguments, details);
     if (!is_dict) return host_answer_reused(table, flag, (ContextHead *)context, arguments, details);
-    if (HOST_UNLIKELY(!flag->is_local)) return NULL;
-    return host_answer_dict(table, flag, context == Py_None ? host_empty : context, arguments, details);
+    PyObject *dict = context == Py_None ? host_empty : context;
+    if (HOST_LIKELY(flag->is_local)) return host_answer_dict(table, flag, dict, arguments, details);
+    return flag->is_local_forked ? host_answer_dict_forked(table, flag, dict, arguments, details) : NULL;
 }
 
 /* The answer of a flag that is one leaf, for an exact dict, None or any reusable context; NULL otherwise. Calls nothing. */

@@ -46,22 +46,46 @@ FC_INLINE FcValue *fc_ask(FcForkWalk walk, uint32_t slot) {
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------------ */
 
+/* How many of the ascending cuts are at or below the class? Without jumps, which nobody could foresee. */
+FC_INLINE uint32_t fc_count_below(const uint32_t *cuts, uint32_t count, uint32_t class) {
+    const uint32_t *low = cuts;
+    for (size_t left = count; left; left /= 2) {
+        const size_t half = left - left / 2;
+        low += half & (0 - (size_t)(low[half - 1] <= class));
+    }
+    return (uint32_t)(low - cuts);
+}
+
 FC_INLINE uint32_t fc_local_index(const FcProgram *program, const FcColumn *column, uint32_t class) {
     if (column->kind == FC_COLUMN_BYTES) return program->bytes[(size_t)column->map + class];
-    return fc_count_cuts(fc_at(program->bytes, column->map), column->n - 1, class);
+    return fc_count_below(fc_at(program->bytes, column->map), column->n - 1, class);
+}
+
+/* The class of a view's value; 0: a resumable walk has to be given the value first. What is remembered was fetched. */
+FC_INLINE int fc_ask_class(FcForkWalk walk, uint32_t index, uint32_t *class) {
+    const FcView *const view = fc_view_at(walk.program, index);
+    const uint32_t memo = view->memo;
+    if (memo != FC_NO_MEMO && fc_remembers(walk.frame, memo)) {
+        *class = (uint32_t)walk.frame->memo[memo];
+        return 1;
+    }
+    FcValue *const value = fc_ask(walk, view->slot);
+    if (!value) return 0;
+    *class = fc_classify(walk.program, view, value);
+    if (memo != FC_NO_MEMO) fc_remember(walk.frame, memo, *class);
+    return 1;
 }
 
 /* The rows that no column rules out. */
 FC_INLINE uint64_t fc_candidates(FcForkWalk walk, const FcBlock *block) {
     const FcProgram *const program = walk.program;
-    const FcColumn *const columns = fc_at(program->bytes, block->columns);
+    const FcColumn *column = fc_at(program->bytes, block->columns), *const end = column + block->column_count;
     uint64_t rows = ~UINT64_C(0) >> (FC_BLOCK_ROWS - block->row_count);
-    for (uint32_t i = 0; i < block->column_count && rows; i++) {
-        FcValue *const value = fc_ask(walk, fc_view_at(program, columns[i].view)->slot);
-        if (!value) return 0;
-        const uint32_t class = fc_class_of(program, walk.frame, columns[i].view, value);
-        const uint64_t *const masks = fc_at(program->bytes, columns[i].masks);
-        rows &= masks[fc_local_index(program, &columns[i], class)];
+    for (; column != end && rows; column++) {
+        uint32_t class;
+        if (!fc_ask_class(walk, column->view, &class)) return 0;
+        const uint64_t *const masks = fc_at(program->bytes, column->masks);
+        rows &= masks[fc_local_index(program, column, class)];
     }
     return rows;
 }
@@ -264,6 +288,15 @@ FC_OUTLINE FcResult fc_run_forks_wide(const FcProgram *program, FcFrame *frame, 
     const FcSource source = {frame->have, fetch, host, FC_FORM_WIDE};
     fc_forget(program, frame);
     return fc_finish(program, frame, fc_decide((FcForkWalk){program, frame, source, &state}, at), source);
+}
+
+/* Walk a forked program without prerequisites, of at most FC_SMALL_SLOTS slots; values by program slot, nothing fetched before. */
+FC_INLINE FcResult fc_walk_forks_small_inline(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
+    FcForks state;
+    uint64_t have = 0;
+    const FcSource source = {&have, fetch, host, FC_FORM_SMALL};
+    fc_forget(program, frame);
+    return fc_finish(program, frame, fc_decide((FcForkWalk){program, frame, source, &state}, program->entry), source);
 }
 
 FC_OUTLINE uint32_t fc_decide_any(FcForkWalk walk, uint32_t at) {
