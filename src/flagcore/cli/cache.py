@@ -99,7 +99,7 @@ def _joined(one: Snapshot, other: Snapshot) -> Snapshot:
         other.revision,
         one.programs | other.programs,
         one.value_sets | other.value_sets,
-        one.debug | other.debug,
+        {**one.debug, **other.debug},
     )
 
 

@@ -8,9 +8,10 @@ import msgspec
 
 from flagcore.bucketing import variant_identity
 from flagcore.compiler.debug import describe_flag
+from flagcore.compiler.debug_when_asked import asked_sets
 from flagcore.compiler.emit import Header, emit_program
 from flagcore.compiler.graph import build_graph
-from flagcore.compiler.options import Options
+from flagcore.compiler.options import Debug, Options
 from flagcore.compiler.plan import Plan, plan_flag
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.rows import source_weight
@@ -33,7 +34,7 @@ class FlagProgram(msgspec.Struct, frozen=True):
 
 
 def compile_one(
-    flag: Flag, segments: Mapping[str, Segment], objects: ValueObjects, options: Options, *, debug: bool
+    flag: Flag, segments: Mapping[str, Segment], objects: ValueObjects, options: Options, *, debug: Debug
 ) -> FlagProgram:
     """Compile ``flag``; value-set objects that it needs are built into ``objects``. Raises Refusal."""
     _check_identities(flag)
@@ -55,7 +56,9 @@ def compile_one(
         raise Refusal("program-too-large", f"the program takes {size:,} bytes; at most {most:,} are allowed")
     information = None
     sets = linked_sets(selection, plan.views)
-    if debug:
+    if debug == "when asked":
+        sets = tuple(sorted(asked_sets(plan.views).union(sets)))
+    elif debug:
         information, probed = describe_flag(flag, segments, objects, options)
         sets = tuple(sorted({*sets, *probed}))
     return FlagProgram(program, sets, plan.segments, information)

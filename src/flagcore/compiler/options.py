@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-__all__ = ["Options"]
+__all__ = ["Debug", "Options"]
+
+Debug = bool | Literal["when asked"]
+"""Whether debug information is made beside programs; ``"when asked"``: for each flag when it is first explained."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

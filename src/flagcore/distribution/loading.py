@@ -112,7 +112,7 @@ class AuthoredFiles:
         if last is not None and flag_set == last.flag_set:
             return LoadedSnapshot(None, self._known, (*warnings, *last.problems))
         revision = 1 if last is None else last.snapshot.revision + 1
-        compiled = compile_flag_set(flag_set, revision=revision, previous=last, progress=progress)
+        compiled = compile_flag_set(flag_set, revision=revision, debug="when asked", previous=last, progress=progress)
         self._last = compiled
         return LoadedSnapshot(compiled.snapshot, self._known, (*warnings, *compiled.problems))
 

@@ -290,7 +290,7 @@ cdef class ProgramSet:
     cdef FlagTable table
     cdef readonly bint ready     # False: there is no data, unknown flags are PROVIDER_NOT_READY
     cdef readonly object epoch, revision
-    cdef readonly dict debug     # flag key -> encoded DebugFlag
+    cdef readonly object debug   # flag key -> encoded DebugFlag, a mapping
     cdef readonly dict sets      # name -> ValueSet: those of the snapshot that are sound
     cdef SlotTable slots
     cdef object fallback, clock  # keep what the table names alive

@@ -689,7 +689,7 @@ cdef inline void let_go(FlagRecord *record) noexcept:
 
 
 cdef ProgramSet new_set(
-    Py_ssize_t room, dict sets, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, dict debug
+    Py_ssize_t room, dict sets, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, object debug
 ):
     """Return a revision without flags, with room for so many: ``add`` them. Unready sets stay empty."""
     cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
@@ -768,7 +768,7 @@ cdef class Linker:
         self.names, self.linked, self.degraded = {}, {}, {}
 
     cdef ProgramSet link(
-        self, dict programs, dict value_sets, object fallback, object clock, bint ready, object epoch, dict debug
+        self, dict programs, dict value_sets, object fallback, object clock, bint ready, object epoch, object debug
     ):
         """Return the revision, its flags in the order given."""
         cdef str key
@@ -804,9 +804,9 @@ cdef class Linker:
         else:
             add(made, key, source, <object>old.revision, None if old.flag == NULL else <Program>old.flag.owner)
 
-    cdef dict _all_debug(self, dict debug):
+    cdef object _all_debug(self, object debug):
         """Return the debug information of the revision: a kept flag keeps its own."""
-        cdef dict known = self.previous.debug
+        cdef object known = self.previous.debug
         if not self.degraded:
             return debug
         return {key: text for key, text in {**debug, **{key: known.get(key) for key in self.degraded}}.items() if text is not None}
@@ -991,7 +991,7 @@ cdef bint is_replaceable(const FlagRecord *record, bytes source, str key) except
         return False
 
 
-cdef ProgramSet patched_set(ProgramSet previous, dict replaced, bint ready, object epoch, object revision, dict debug):
+cdef ProgramSet patched_set(ProgramSet previous, dict replaced, bint ready, object epoch, object revision, object debug):
     """Return the previous revision with other programs for some of its flags."""
     cdef ProgramSet made = new_set(
         previous.table.count, previous.sets, previous.slots, previous.fallback, previous.clock, ready, epoch, revision, debug
@@ -1459,7 +1459,7 @@ cdef class Evaluator:
         """Answer with another revision from here on."""
         self.current = programs
 
-    def _link(self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, dict debug, bint ready=True):
+    def _link(self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, object debug, bint ready=True):
         """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``."""
         cdef dict replaced = replacements(previous, programs, value_sets)
         if replaced is not None:

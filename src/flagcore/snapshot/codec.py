@@ -38,6 +38,8 @@ _debug_flags = msgspec.msgpack.Decoder(DebugFlag)
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Return the snapshot as the content of a compiled file."""
+    if type(snapshot.debug) is not dict:
+        snapshot = msgspec.structs.replace(snapshot, debug=dict(snapshot.debug))
     body = _encoder.encode(snapshot)
     return _HEAD.pack(MAGIC, FORMAT, FORMAT, len(body), _digest(body)) + body
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     revision: int
     programs: dict[str, bytes]  # flag key -> program bytes (docs/design/kernel.md)
     value_sets: dict[str, bytes] = {}  # object name -> value-set bytes; programs link to them by name
-    debug: dict[str, bytes] = {}  # flag key -> encoded DebugFlag; may be stripped
+    debug: Mapping[str, bytes] = {}  # flag key -> encoded DebugFlag; may be stripped, or made when it is asked for
 
 
 class DebugProbe(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -28,7 +28,7 @@ def client_for_tests(
         FlagSetError: the flags are not valid; holds all problems.
     """
     flag_set, warnings = (flags, ()) if isinstance(flags, FlagSet) else _built(flags or {})
-    compiled = compile_flag_set(flag_set)
+    compiled = compile_flag_set(flag_set, debug="when asked")
     problems = (*warnings, *compiled.problems)
     return Client.of_snapshot(compiled.snapshot, problems, context=context, clock=clock)
 

@@ -94,7 +94,7 @@ def run_scenarios(
 
 def _engine(flag_set: FlagSet) -> Engine:
     engine = Engine()
-    engine.load(compile_flag_set(flag_set).snapshot)
+    engine.load(compile_flag_set(flag_set, debug="when asked").snapshot)
     return engine
 
 
