@@ -240,9 +240,10 @@ def test_an_automaton_too_large_names_pattern_and_rule() -> None:
     with pytest.raises(FlagSetError) as caught:
         compile_flag_set(build_flag_set(document).flag_set)
     found = {problem.path: problem.message for problem in caught.value.problems}
-    assert list(found) == ["flags.direct.rules[1].when", "flags.nested.rules[0].when"]
+    assert list(found) == ["flags.direct.rules[1].when", "segments.odd.when"]
     assert all("the pattern '(a|b)*a(a|b){40}' on 'x' cannot be compiled" in message for message in found.values())
     assert found["flags.direct.rules[1].when"].startswith("rule 'dear': ")
+    assert found["segments.odd.when"].startswith("rule 'r' of the flag 'nested': ")
 
 
 def test_a_long_list_counts_as_one_test() -> None:

@@ -64,16 +64,18 @@ def _revision(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     from flagcore.compiler import compile_flag_set
+    from flagcore.model.places import placed
     from flagcore.snapshot.codec import encode_snapshot
 
     path = find_path(arguments.path, authored=True)
     loaded = load_authored(path)
-    compiled = compile_flag_set(
-        loaded.flag_set,
-        revision=arguments.revision,
-        debug=not arguments.no_debug,
-        progress=progress("compiling flag"),
-    )
+    with placed(loaded.files):
+        compiled = compile_flag_set(
+            loaded.flag_set,
+            revision=arguments.revision,
+            debug=not arguments.no_debug,
+            progress=progress("compiling flag"),
+        )
     print_problems((*loaded.problems, *compiled.problems), sys.stderr)
     output = arguments.output or os.path.splitext(path.rstrip("/"))[0] + SUFFIX
     content = encode_snapshot(compiled.snapshot)

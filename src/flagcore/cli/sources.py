@@ -119,7 +119,7 @@ def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -
             return Opened(kept.snapshot, kept.keys)
     begun = time.time_ns()
     loaded = _load_quickly(path)
-    snapshot = _compile(loaded.flag_set, flag_key)
+    snapshot = _compile(loaded, flag_key)
     keys = tuple(loaded.flag_set.flags)
     if not cached:
         return Opened(snapshot, keys)
@@ -136,14 +136,17 @@ def _load_quickly(path: str) -> Loaded:
         return load_authored(path)
 
 
-def _compile(flag_set: FlagSet, flag_key: str | None) -> Snapshot:
+def _compile(loaded: Loaded, flag_key: str | None) -> Snapshot:
     import msgspec.structs
 
     from flagcore.compiler import compile_flag_set
+    from flagcore.model.places import placed
 
+    flag_set = loaded.flag_set
     if flag_key is not None:
         flag_set = msgspec.structs.replace(flag_set, flags=with_requirements(flag_set, flag_key))
-    return compile_flag_set(flag_set, progress=progress("compiling flag")).snapshot
+    with placed(loaded.files):
+        return compile_flag_set(flag_set, progress=progress("compiling flag")).snapshot
 
 
 def with_requirements(flag_set: FlagSet, flag_key: str) -> dict[str, Flag]:

@@ -10,6 +10,7 @@ from flagcore.cli import FINDINGS, FINE, UsageError
 from flagcore.cli.contexts import read_time
 from flagcore.cli.output import Style, counted, progress, short_json, write_json
 from flagcore.cli.sources import find_path, load_authored
+from flagcore.model.places import placed
 from flagcore.testing.scenarios import Outcome, run_scenarios
 
 EPILOG = """\
@@ -39,8 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     now = read_time(arguments.at)
     outcomes: list[Outcome] = []
     for path in [find_path(path, authored=True) for path in arguments.paths or (None,)]:
-        flag_set = load_authored(path).flag_set
-        outcomes.extend(run_scenarios(flag_set, select=arguments.flag, now=now, progress=progress("running test")))
+        loaded = load_authored(path)
+        with placed(loaded.files):
+            found = run_scenarios(loaded.flag_set, select=arguments.flag, now=now, progress=progress("running test"))
+            outcomes.extend(found)
     if arguments.flag and not outcomes:
         raise UsageError(f"no tests for {', '.join(arguments.flag)}", "flagcore test -v shows which there are")
     if arguments.json:

@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 def check(path: str) -> Checked:
     """Load and compile the set at ``path``: what only building can tell counts too."""
     from flagcore.compiler import compile_flag_set
+    from flagcore.model.places import placed
 
     try:
         loaded = load_authored(path)
@@ -75,7 +76,8 @@ def check(path: str) -> Checked:
         return Checked(path, 0, 0, error.problems)
     flag_set, warnings = loaded.flag_set, tuple(loaded.problems)
     try:
-        found = compile_flag_set(flag_set, debug=False, progress=progress("checking flag")).problems
+        with placed(loaded.files):
+            found = compile_flag_set(flag_set, debug=False, progress=progress("checking flag")).problems
     except FlagSetError as error:
         found = error.problems
     return Checked(path, len(flag_set.flags), len(flag_set.segments), (*warnings, *found))

@@ -14,9 +14,10 @@ from flagcore.compiler.flag_compiler import FlagProgram, compile_one
 from flagcore.compiler.options import Debug, Options
 from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.value_objects import ValueObjects, segment_object
-from flagcore.errors import FlagSetError, Problem
+from flagcore.errors import Problem
 from flagcore.model.collection import no_collection
 from flagcore.model.flagset import Flag, FlagSet, Segment
+from flagcore.model.problems import Finding, UnplacedError
 from flagcore.snapshot.objects import Snapshot
 
 __all__ = ["Compiled", "CompiledFlag", "compile_flag", "compile_flag_set"]
@@ -65,10 +66,11 @@ def compile_flag_set(
 
     Raises:
         FlagSetError: what only building can tell, with all problems: an automaton or program too large, too many tests.
+            They have paths; ``flagcore.model.places.placed`` gives them file, line and column.
     """
     build = _Build(flag_set, options or Options(), debug, previous)
     fresh: dict[str, FlagProgram] = {}
-    problems: list[Problem] = []
+    findings: list[Finding] = []
     total = len(flag_set.flags)
     stale = build.stale_keys()
     with no_collection():
@@ -76,11 +78,11 @@ def compile_flag_set(
             try:
                 fresh[key] = build.compile(key)
             except Refusal as refusal:
-                problems.append(refusal.problem(key))
+                findings.append(refusal.finding(key))
             if progress is not None:
                 progress(done, total)
-    if problems:
-        raise FlagSetError(problems)
+    if findings:
+        raise UnplacedError(findings)
     return build.finish(fresh, epoch, revision)
 
 
@@ -90,7 +92,7 @@ def compile_flag(flag_set: FlagSet, key: str, options: Options | None = None) ->
     try:
         flag = compile_one(flag_set.flags[key], flag_set.segments, objects, options or Options(), debug=True)
     except Refusal as refusal:
-        raise FlagSetError([refusal.problem(key)]) from refusal
+        raise UnplacedError([refusal.finding(key)]) from refusal
     return CompiledFlag(flag.program, {name: objects.blobs[name] for name in flag.sets}, flag.debug or b"")
 
 

@@ -17,8 +17,8 @@ from flagcore.compiler.refusal import Refusal
 from flagcore.compiler.rows import source_weight
 from flagcore.compiler.select import linked_sets, select
 from flagcore.compiler.value_objects import ValueObjects
-from flagcore.model.flagset import Flag, Segment
-from flagcore.model.tree import All, Any, Expression, InSegment, Not, Test
+from flagcore.model.flagset import Condition, Flag, Segment
+from flagcore.model.tree import All, Any, InSegment, Not, Test
 from flagcore.terms import Operator
 
 __all__ = ["FlagProgram", "compile_one"]
@@ -71,7 +71,9 @@ def _check_identities(flag: Flag) -> None:
         identity = variant_identity(name)
         if identity < 2 or identity in seen:
             other = seen.get(identity, "a reserved number")
-            raise Refusal("identity-clash", f"the variant {name!r} hashes like {other!r}: rename it", place="variants")
+            raise Refusal(
+                "identity-clash", f"the variant {name!r} hashes like {other!r}: rename it", place=("variants",)
+            )
         seen[identity] = name
 
 
@@ -87,26 +89,42 @@ def _check_limits(plan: Plan, options: Options) -> None:
 
 
 def _find_place(refusal: Refusal, flag: Flag, segments: Mapping[str, Segment]) -> None:
-    """Say in which rule the pattern stands that is to blame."""
-    for index, rule in enumerate(flag.rules):
-        if refusal.pattern and rule.when is not None and _has_pattern(rule.when.tree, refusal.pattern, segments):
-            refusal.place = f"rules[{index}].when"
-            refusal.message = f"rule {rule.id!r}: {refusal.message}"
-            return
+    """Say in which rule or segment the pattern stands that is to blame."""
+    pattern = refusal.pattern or ""
+    for index, rule in enumerate(flag.rules) if pattern else ():
+        if rule.when is None or (found := _find_pattern(rule.when, pattern, segments)) is None:
+            continue
+        refusal.segment, condition = found
+        refusal.place = ("rules", index, "when")
+        refusal.offset = _offset_of(pattern, condition)
+        named = f"rule {rule.id!r}" if refusal.segment is None else f"rule {rule.id!r} of the flag {flag.key!r}"
+        refusal.message = f"{named}: {refusal.message}"
+        return
 
 
-def _has_pattern(tree: Expression, pattern: str, segments: Mapping[str, Segment]) -> bool:
-    """Return whether a condition holds this pattern, itself or in its segments."""
-    waiting, seen = [tree], set[str]()
-    while waiting:
-        match waiting.pop():
-            case All(parts) | Any(parts):
-                waiting += parts
-            case Not(part):
-                waiting.append(part)
-            case InSegment(name) if name not in seen and (when := segments[name].when) is not None:
-                seen.add(name)
-                waiting.append(when.tree)
-            case Test(operator=Operator.MATCHES, literals=(literal,)) if literal.value == pattern:
-                return True
-    return False
+def _find_pattern(
+    condition: Condition, pattern: str, segments: Mapping[str, Segment]
+) -> tuple[str | None, Condition] | None:
+    """Return the condition that holds this pattern, the given one or that of a segment, and the segment's name."""
+    waiting: list[tuple[str | None, Condition]] = [(None, condition)]
+    seen: set[str] = set()
+    for owner, when in waiting:
+        parts = [when.tree]
+        for part in parts:
+            match part:
+                case All(more) | Any(more):
+                    parts += more
+                case Not(inner):
+                    parts.append(inner)
+                case InSegment(name) if name not in seen and (body := segments[name].when) is not None:
+                    seen.add(name)
+                    waiting.append((name, body))
+                case Test(operator=Operator.MATCHES, literals=(literal,)) if literal.value == pattern:
+                    return owner, when
+    return None
+
+
+def _offset_of(pattern: str, condition: Condition) -> int | None:
+    """Return where the pattern's quotation mark stands in the author's text, None when it is written in another way there."""
+    found = -1 if condition.text is None else condition.text.find(pattern)
+    return found - 1 if found > 0 else None

@@ -23,6 +23,8 @@ def memo_words(
     ``operations`` are children first. A key's bit is kept for each node from which some node or leaf that uses the key
     can be reached; a node that visits several children shares what any two of them need.
     """
+    if not _is_any_repeated(operations, keys_of, leaf_keys):
+        return {}
     bits: dict[MemoKey, int] = {}
 
     def bit(key: MemoKey | None) -> int:
@@ -47,3 +49,14 @@ def memo_words(
         behind.append(reach)
     words = [key for key, value in bits.items() if value & shared]
     return {key: word for word, key in enumerate(words[: NO_MEMO - 1])}
+
+
+def _is_any_repeated(
+    operations: Sequence[Operation],
+    keys_of: Callable[[Operation], Iterable[MemoKey]],
+    leaf_keys: Sequence[MemoKey | None],
+) -> bool:
+    """Two operations or leaves use one key, or a walk may come to one operation twice: in most flags neither is so."""
+    keys = [key for operation in operations for key in keys_of(operation)]
+    keys += [key for key in leaf_keys if key is not None]
+    return len(set(keys)) < len(keys) or any(operation.visits_all for operation in operations)

@@ -124,14 +124,14 @@ class _Planner:
             return self._finish((), (Row(ALWAYS, 0),))
         prerequisites = tuple(self._prerequisites())
         for index, rule in enumerate(flag.rules):
-            with _Place(f"rules[{index}]"):
+            with _Place("rules", index):
                 self._collect(rule)
         self._collector.freeze()
         self._formulas = Formulas(self._collector.views.all)
         self._lowering = Lowering(self._collector, self._formulas)
         rows: list[Row] = []
         for index, rule in enumerate(flag.rules):
-            with _Place(f"rules[{index}]"):
+            with _Place("rules", index):
                 rows += self._rule_rows(index, rule)
         rows.append(self._default_row())
         return self._finish(prerequisites, tuple(rows))
@@ -252,7 +252,7 @@ class _Planner:
 class _Place:
     """Names the part of the flag that a refusal is about; a ValueError of the arithmetic becomes one."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, *place: str | int) -> None:
         self._place = place
 
     def __enter__(self) -> None:

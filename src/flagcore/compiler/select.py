@@ -188,10 +188,17 @@ class Selector:
             if isinstance(node, Branch) and node.view not in tabled:
                 view = self._views[node.view]
                 again = node.view in asked and isinstance(view, SetView)
-                if again or (view.switchable and _direct_count(view, self._ways(node)) > self._options.direct_tests):
+                if again or (view.switchable and self._needs_table(view, node)):
                     tabled.add(node.view)
                 asked.add(node.view)
         return tabled
+
+    def _needs_table(self, view: View, branch: Branch) -> bool:
+        """More direct tests than a table is worth; a test tells one cut, but an affix may take several."""
+        most = self._options.direct_tests
+        if len(branch.cuts) <= most and not isinstance(view, AffixView):
+            return False
+        return _direct_count(view, self._ways(branch)) > most
 
     def _asked(self, graph: Graph, reachable: Sequence[int]) -> list[MatchView]:
         """The views of patterns and needles that some branch asks."""
@@ -202,15 +209,18 @@ class Selector:
 
     def _ways(self, branch: Branch) -> Ways:
         view = self._views[branch.view]
-        exits: list[Exit] = []
         pieces: list[Piece] = []
-        for (low, high), child in zip(pairwise((0, *branch.cuts, view.classes)), branch.children, strict=True):
-            exits += [child] * (min(high, 2) - low)
+        missing = wrong_type = branch.children[0]
+        low = 0
+        for high, child in zip((*branch.cuts, view.classes), branch.children, strict=True):
+            if low == 1:
+                wrong_type = child
             if high > 2:
                 pieces.append(Piece(max(low, 2), high, child))
+            low = high
         if view.is_now:
-            exits = [pieces[0].exit] * 2
-        return Ways(exits[0], exits[1], tuple(pieces))
+            missing = wrong_type = pieces[0].exit
+        return Ways(missing, wrong_type, tuple(pieces))
 
     # -- by class
 

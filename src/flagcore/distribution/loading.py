@@ -103,6 +103,7 @@ class AuthoredFiles:
         self, flag_set: FlagSet, warnings: tuple[Problem, ...], cancelled: Callable[[], bool]
     ) -> LoadedSnapshot:
         from flagcore.compiler import compile_flag_set
+        from flagcore.model.places import placed
 
         def progress(_done: int, _total: int) -> None:
             if cancelled():
@@ -112,7 +113,10 @@ class AuthoredFiles:
         if last is not None and flag_set == last.flag_set:
             return LoadedSnapshot(None, self._known, (*warnings, *last.problems))
         revision = 1 if last is None else last.snapshot.revision + 1
-        compiled = compile_flag_set(flag_set, revision=revision, debug="when asked", previous=last, progress=progress)
+        with placed(self._known):
+            compiled = compile_flag_set(
+                flag_set, revision=revision, debug="when asked", previous=last, progress=progress
+            )
         self._last = compiled
         return LoadedSnapshot(compiled.snapshot, self._known, (*warnings, *compiled.problems))
 

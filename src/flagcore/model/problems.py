@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from flagcore.errors import FlagcoreError, Problem, Severity
+from flagcore.errors import FlagcoreError, FlagSetError, Problem, Severity
 from flagcore.terms import ErrorCode
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Finding",
     "PatternError",
     "Suggester",
+    "UnplacedError",
     "excerpt",
     "nearest",
     "path_text",
@@ -71,6 +72,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
             column=self.column,
             excerpt=self.excerpt,
         )
+
+
+class UnplacedError(FlagSetError):
+    """Flags that cannot be built, by whoever has them without their files: ``findings`` know the way to their places."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__([finding.problem() for finding in self.findings])
 
 
 class ExpressionError(FlagcoreError):
