@@ -105,7 +105,7 @@ class _Build:
     def __init__(self, flag_set: FlagSet, options: Options, debug: Debug, previous: Compiled | None) -> None:
         self._set = flag_set
         self._options = options
-        self._debug = debug
+        self._debug: Debug = debug
         usable = previous is not None and previous.options == options and previous.debug == debug
         self._previous = previous if usable else None
         self._objects = ValueObjects()
