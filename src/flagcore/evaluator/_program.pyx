@@ -806,10 +806,10 @@ cdef class Linker:
 
     cdef object _all_debug(self, object debug):
         """Return the debug information of the revision: a kept flag keeps its own."""
-        cdef object known = self.previous.debug
         if not self.degraded:
             return debug
-        return {key: text for key, text in {**debug, **{key: known.get(key) for key in self.degraded}}.items() if text is not None}
+        kept = {key: self.previous.debug[key] for key in self.degraded if key in self.previous.debug}
+        return {**{key: text for key, text in debug.items() if key not in self.degraded}, **kept}
 
     # -- what there is to link
 
