@@ -30,6 +30,7 @@ from tests.support.program_builder import (
     sound_sets,
     version,
 )
+from tests.support.refusals import reason, tabled, viewed
 
 SOUND = samples()
 HEADER = (
@@ -37,11 +38,6 @@ HEADER = (
     "slot_count view_offset view_count variant_offset variant_count rule_offset rule_count link_offset link_count memo_count "
     "outcome_count key key_length metadata metadata_length pool_offset bound_offset reserved"
 ).split()
-
-
-def reason(program: bytes) -> str:
-    """Return what is wrong with a program, in words."""
-    return status_text(verify(program))
 
 
 def with_header(program: bytes, **changes: int) -> bytes:
@@ -417,17 +413,6 @@ def test_intervals_and_cuts():
 # --- views ------------------------------------------------------------------------------------------------------------
 
 
-def viewed(kind: int, classes: int, data: Reference | int = 0, **fields: Any) -> str:
-    """Return what is wrong with a program that has this view."""
-    builder = Builder(memo_count=fields.pop("memo_count", 0))
-    slot = builder.slot("country")
-    builder.link(LinkKind.PROGRAM, "other")
-    builder.link(LinkKind.SET, "segment:vip")
-    builder.variant_leaf(0)
-    builder.view(kind, fields.pop("slot", slot), classes, data, **fields)
-    return reason(builder.finish())
-
-
 def test_views():
     """Kind, flags, attribute, classes, memo word and link of a view are proved."""
     assert viewed(ViewKind.PRESENCE, 3) == viewed(ViewKind.SET, 4, link=1) == "sound"
@@ -531,11 +516,6 @@ def test_memo_words_have_one_owner():
 # --- tables, sets, automata -------------------------------------------------------------------------------------------
 
 
-def tabled(table: bytes, classes: int, flags: int = 0) -> str:
-    """Return what is wrong with a text view on this table."""
-    return viewed(ViewKind.TEXT, classes, Reference(table), count=classes - 3, flags=flags)
-
-
 def test_tables():
     """Every byte of a table that a probe depends on is proved: a damaged one is refused, or still finds its keys."""
     linear = build_table({b"a": 3, b"bc": 4})
@@ -547,9 +527,9 @@ def test_tables():
     assert tabled(build_table({b"a": 2}), 4).startswith("a text table")
     assert tabled(build_table([b"a"]), 4).startswith("a text table")
     header = struct.Struct("<8I")
-    names = ("size", "count", "capacity", "flags", "min_length", "max_length", "values", "reserved")
-    wrong = {"size": (31, NONE), "count": (9, NONE), "capacity": (10, NONE), "flags": (2, 4), "values": (1, NONE - 3)}
-    wrong |= {"min_length": (6,), "max_length": (5,), "reserved": (1,)}
+    names = ("size", "count", "capacity", "flags", "min_length", "max_length", "reserved0", "reserved1")
+    wrong = {"size": (31, NONE), "count": (9, NONE), "capacity": (10, NONE), "flags": (2, 4)}
+    wrong |= {"min_length": (6,), "max_length": (5,), "reserved0": (1,), "reserved1": (1,)}
     for name, value in ((name, value) for name, values in wrong.items() for value in values):
         fields = dict(zip(names, header.unpack_from(hashed), strict=True)) | {name: value}
         assert tabled(header.pack(*fields.values()) + hashed[32:], 13).startswith("a text table"), (name, value)

@@ -13,8 +13,8 @@ from flagcore.bucketing import variant_identity
 from flagcore.compiler import layout
 from flagcore.compiler.layout import NO_MEMO, NONE, LinkKind, NodeFlag, Op, ProgramFlag, ViewKind
 from flagcore.compiler.tables import build_table
-from tests.support.kernel_library import status_text, verify
 from tests.support.program_builder import Builder, Record, Reference, Text, address, leaf, number
+from tests.support.refusals import patched, reason
 
 COSTLY = "tables are shared"
 PLACES = {
@@ -25,16 +25,6 @@ PLACES = {
     "rule": 60,
     "link": 68,
 }  # bytes of fields of the header
-
-
-def reason(program: bytes) -> str:
-    """Return what is wrong with a program, in words."""
-    return status_text(verify(program))
-
-
-def patched(program: bytes, at: int, content: bytes) -> bytes:
-    """Return the program with some bytes replaced."""
-    return program[:at] + content + program[at + len(content) :]
 
 
 def started() -> Builder:

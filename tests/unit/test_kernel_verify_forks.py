@@ -169,7 +169,9 @@ def test_rows():
     assert blocking(rows=(NONE, leaf(2), 1)) == "sound"
     for exit_ in (0, 3, leaf(3)):
         assert blocking(rows=(NONE, exit_)).startswith(EXIT), exit_
+        assert blocking(rows=(exit_, NONE)).startswith(EXIT), exit_
     assert blocking(rows=(1, 2)).startswith(BLOCK)
+    assert blocking(rows=(2, 1)).startswith(BLOCK)
 
 
 def raw(view: int = 0, kind: int = 1, place: object = 112, masks: object = 112, count: int = 1) -> Record:
@@ -195,11 +197,13 @@ def test_columns():
         raw(place=114, count=2),
         raw(place=NONE - 3, count=2),
         raw(kind=ColumnKind.BYTES, place=byte_map, masks=masks, count=3),
+        raw(kind=ColumnKind.BYTES, place=Reference(bytes((4, 0, 0, 0, 0, 0, 0)), 1), masks=masks, count=4),
         raw(kind=ColumnKind.BYTES, place=NONE - 3),
     ]
     for column in damaged:
         assert blocking([column]).startswith(BLOCK), column
         assert blocking([raw(), column]).startswith(BLOCK), column
+        assert blocking([column, raw()]).startswith(BLOCK), column
 
 
 def test_maps_of_bytes_are_for_few_classes():
@@ -383,6 +387,37 @@ def test_bounds_of_switches():
         assert reason(builder).startswith(STEPS)
         builder.bounds = [3 << 8, 2 << 8 | 1, 1 << 8 | 1]
         assert reason(builder).startswith(STEPS)
+
+
+def test_bounds_of_what_comes_first():
+    """The first row of a block, the first exit of a switch and the rest of keyed branches count as the others do."""
+    rows = started()
+    rows.block([], (1, NONE), NONE)
+    rows.node(Op.HAS, 0, (NONE,) * 3, flags=ROW)
+    switch = started()
+    switch.switch(0, (3,), (1, NONE))
+    switch.node(Op.HAS, 0, (NONE,) * 3)
+    rest = started()
+    rest.multi(0, {b"a": 0}, [(0, NONE)], (0, 1))
+    rest.fork((0, NONE))
+    for builder, (steps, forks) in ((rows, (2, 0)), (switch, (2, 0)), (rest, (2, 2))):
+        words = builder.bound_words()
+        assert (words[0] >> 8, words[0] & 255) == (steps, forks)
+        assert bounded(builder) == "sound"
+        assert bounded(builder, word0=(steps - 1) << 8 | forks).startswith(STEPS)
+        if forks:
+            assert bounded(builder, word0=steps << 8 | forks - 1).startswith(STEPS)
+
+
+def test_bounds_of_lookups():
+    """A lookup takes a step and opens no fork; the most of its exits counts."""
+    builder = started()
+    table = build_table({b"a": 1, b"b": layout.TABLE_LEAF})
+    builder.branching[0] = [1, leaf(0)]
+    builder.node(Op.LOOKUP, 0, (leaf(0),) * 3, pool=Reference(table))
+    builder.node(Op.HAS, 0, (NONE,) * 3)
+    assert bounded(builder, word0=2 << 8, word1=1 << 8) == "sound"
+    assert bounded(builder, word0=1 << 8, word1=1 << 8).startswith(STEPS)
 
 
 def test_the_step_bound_is_that_of_the_entry():
