@@ -109,6 +109,68 @@ def test_texts_of_rules_and_links_lie_inside():
             assert reason(patched(program, place, pack("<2I", len(program) - 1, 1))) == "sound"
 
 
+def test_the_largest_value_type_and_an_empty_pool():
+    """Flags hold objects, too, and a program may have nothing in its pool."""
+    builder = started()
+    builder.value_type = layout.ValueType.OBJECT
+    program = builder.finish()
+    assert reason(program) == reason(patched(program, 100, pack("<I", len(program)))) == "sound"
+    assert reason(patched(program, 100, pack("<I", len(program) + 1))).startswith("a field")
+
+
+def test_every_view_is_proved():
+    """A view that is not sound is refused, whatever comes behind it."""
+    builder = started()
+    builder.views[:0] = [Record(layout.VIEW, (ViewKind.PRESENCE, 0, 0, 4, 0, 0, NONE, NO_MEMO, 0, 0))]
+    assert reason(builder.finish()).startswith("a view")
+
+
+# --- splits -----------------------------------------------------------------------------------------------------------
+
+
+def contested(names: Sequence[str], flags: int = 0, weight: int = 1) -> str:
+    """Return what is wrong with a split among these variants, in this order; ``weight`` is the first one's."""
+    builder = started()
+    builder.variants = (*builder.variants, "A", "A!", "pro")
+    numbers = [builder.variants.index(name) for name in names]
+    entries = tuple(
+        Record(layout.CONTESTANT, (at, 1 if index else weight, variant_identity(builder.variants[at])))
+        for index, at in enumerate(numbers)
+    )
+    fields = (1, 3, flags, 0, NONE, Reference(entries), len(entries), 0, builder.outcomes, 0, NO_MEMO)
+    builder.leaves.append(Record(layout.LEAF, fields))
+    builder.outcomes += len(entries) + 1
+    return reason(builder.finish())
+
+
+def test_order_of_names():
+    """A name comes before those that it begins, whatever stands behind it in the program."""
+    assert contested(["A", "A!"]) == "sound"
+    assert contested(["A!", "A"]).startswith("the contestants")
+
+
+def test_splits_between_off_and_on():
+    """The short way is for exactly off and on, with weights that are sound; both flags may stand together."""
+    assert contested(["off", "on"], flags=2) == contested(["off", "on"], flags=3) == "sound"
+    for names in (["off", "pro"], ["on", "pro"], ["off", "on", "pro"]):
+        assert contested(names, flags=2).startswith("the contestants"), names
+    assert contested(["off", "on"], flags=2, weight=0).startswith("the contestants")
+
+
+def test_contestants_are_variants():
+    """A contestant behind the last variant is refused, though its identity agrees with the bytes that stand there."""
+    builder = started()
+    builder.split_leaf({"a": 1, "b": 1}, 0)
+    program = builder.finish()
+    assert reason(program) == "sound"
+    offset, number_of_variants = struct.unpack_from("<2I", program, 52)
+    (leaves,) = struct.unpack_from("<I", program, 28)
+    (second,) = struct.unpack_from("<I", program, leaves + 2 * 32 + 8)
+    behind = program[offset + 32 * number_of_variants + 24 :][:8]
+    damaged = patched(program, second + 16, pack("<2I", number_of_variants, 1) + behind)
+    assert reason(damaged).startswith("the contestants")
+
+
 # --- constants --------------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +200,7 @@ def test_order_of_ranges():
     """Each range begins behind the end of the one before it, in every part of the order: family, high half, low half."""
     high = 1 << 64
     assert ranges((6, 1), (6, 2 * high), (6, 2 * high + 1), (6, 3 * high)) == "sound"
+    assert ranges((6, 5), (6, 9), (6, high), (6, high + 1)) == "sound"
     damaged = [
         ranges((6, 1), (6, 2), (4, 5), (4, 6)),
         ranges((6, 1), (6, 5 * high), (6, 3 * high), (6, 6 * high)),
@@ -152,8 +215,32 @@ def test_order_of_ranges():
 def test_identities_of_prerequisites():
     """Identities stand inside the program; 2 is the least that a variant can have."""
     assert single(Op.REQUIRES, pool=Reference(pack("<Q", 2)), length=1) == "sound"
+    assert single(Op.REQUIRES, pool=Reference(pack("<2Q", 2, 1)), length=1) == "sound"
     for pool, length in ((NONE - 7, 1), (112, NONE), (116, 1)):
         assert single(Op.REQUIRES, pool=pool, length=length).startswith("a prerequisite")
+
+
+def test_a_prerequisite_is_a_link_that_there_is():
+    """What stands behind the last link is no link, whatever it looks like."""
+    builder = Builder()
+    builder.slot("\0\0\0\0 the first text of the pool")
+    builder.caller_leaf(rule=layout.RULE_REQUIRES)
+    program = builder.finish()
+    links, number_of_links = struct.unpack_from("<2I", program, 68)
+    assert (program[links], number_of_links) == (LinkKind.PROGRAM, 0)
+    assert reason(program).startswith("a leaf")
+
+
+def test_short_texts_and_numbers_in_their_nodes():
+    """Eight bytes stand in the node, too; an integer may have the bits of a double that is not finite."""
+    builder = started()
+    builder.text_node(Op.TEXT, 0, (leaf(0),) * 3, b"12345678")
+    assert reason(builder.finish()) == "sound"
+    kept = builder.nodes[0].fields
+    builder.nodes[0] = Record(layout.NODE, (*kept[:6], 7, *kept[7:]))
+    assert reason(builder.finish()).startswith("a constant")
+    assert single(Op.NUMBER, immediate=0x7FF0000000000000) == "sound"
+    assert single(Op.NUMBER, immediate=0x7FF0000000000000, flags=NodeFlag.DOUBLE).startswith("a constant")
 
 
 def test_the_largest_weight():
@@ -249,14 +336,19 @@ def test_names_that_records_share():
     assert reason(builder.finish()).startswith(COSTLY)
 
 
-def test_contestants_that_leaves_share():
-    """The contestants of a split that thousands of leaves share are not read thousands of times."""
-    builder = Builder(variants=[f"v{at:05}" for at in range(2000)])
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [([f"v{at:05}" for at in range(2000)], 400), (["a" * 50_000, "b" * 50_000], 1000)],
+    ids=["many", "long"],
+)
+def test_contestants_that_leaves_share(names: list[str], count: int):
+    """Neither the contestants of a split that leaves share, nor their names, are read for each of them."""
+    builder = Builder(variants=names)
     builder.slot("x")
     entries = tuple(
         Record(layout.CONTESTANT, (at, 1, variant_identity(name))) for at, name in enumerate(builder.variants)
     )
-    count, each = 2000, len(entries) + 1
+    each = len(entries) + 1
     builder.leaves.append(Record(layout.LEAF, (1, 3, 0, 0, NONE, Reference(entries), len(entries), 0, 0, 0, NO_MEMO)))
     builder.outcomes = each
     sound = builder.finish()

@@ -89,6 +89,9 @@ def test_keys_of_every_length(size: int):
     assert tabled(hashed(key, entry, tail), 4) == "sound"
     if size <= 12:
         assert tabled(table([entry], flags=LINEAR, most=12), 4) == "sound"
+    if size > 1:
+        many = build_table({b"%0*d" % (size, at): 3 for at in range(20)})
+        assert tabled(many, 4) == "sound"
 
 
 def test_short_keys_stand_in_their_entries():
@@ -131,6 +134,7 @@ def test_a_probe_reaches_each_key():
 
 def test_numbers_of_keys():
     """As many entries are taken as the table says, at least a quarter and one are not, and in a row all of them are."""
+    assert tabled(table([], flags=LINEAR, least=5, most=4), 4).startswith(TABLE)
     first, second, third, fourth = map(inline, keys_at(0, 4))
     assert tabled(table([first, second, third, EMPTY], keys=2), 4).startswith(TABLE)
     assert tabled(table([first, second, third, fourth], keys=3), 4).startswith(TABLE)
@@ -446,11 +450,15 @@ def copied(builder: Builder, part: str, field: int, times: int) -> str:
 
 
 def test_sets_that_nodes_share():
-    """The texts of a set inside the program, which thousands of nodes ask, are not proved thousands of times."""
-    builder = started()
-    content = Reference(build_value_set([f"key {at}" for at in range(5000)]))
-    builder.node(Op.IN, 0, (leaf(0),) * 3, pool=content)
-    assert copied(builder, "nodes", 7, 4000).startswith(COSTLY)
+    """The table of a set inside the program, which thousands of nodes ask, is not proved thousands of times, however empty."""
+    full = build_value_set([f"key {at}" for at in range(5000)])
+    key, capacity = b"abcdef", 20_000
+    entries = [EMPTY] * capacity
+    entries[home(key, capacity)] = pack("<I12s", 1 + len(key), key)
+    for content in (full, value_set(table(entries), kinds=1, table=SET_HEAD)):
+        builder = started()
+        builder.node(Op.IN, 0, (leaf(0),) * 3, pool=Reference(content))
+        assert copied(builder, "nodes", 7, 4000).startswith(COSTLY)
 
 
 def test_constants_that_views_share():
