@@ -11,7 +11,7 @@ from flagcore.compiler.layout import LEAF_BIT, NO_MEMO, NONE, NodeFlag, Op, View
 from flagcore.compiler.tables import build_table
 from tests.support.program_builder import Builder, Column, Reference, automaton, leaf, number
 
-__all__ = ["random_context", "random_forks"]
+__all__ = ["WORDS", "random_blocks", "random_context", "random_forks"]
 
 WORDS = [f"w{at}" for at in range(40)] + ["a text of more than a word"]
 NEEDLES = [b"w", b"1", b"2", b"3", b"more", b"w7"]
@@ -22,8 +22,17 @@ Build = Callable[[Builder], int]
 
 def random_forks(number_: int, *, memos: bool = True) -> Builder:
     """Return the program of a number: up to 40 nodes of every kind, forks in forks, and memo words for everything or for nothing."""
+    return _made(number_, memos, forks=True)
+
+
+def random_blocks(number_: int, *, memos: bool = True) -> Builder:
+    """The same with blocks, tests and switches alone: a row of a table stands at one node at a time."""
+    return _made(number_, memos, forks=False)
+
+
+def _made(number_: int, memos: bool, *, forks: bool) -> Builder:
     for attempt in range(100):
-        builder = _Maker(Random(f"{number_}.{attempt}"), memos).make()
+        builder = _Maker(Random(f"{number_}.{attempt}"), memos, forks).make()
         bound = max((word >> 8 for word in builder.bound_words()), default=0)
         if bound <= MOST_STEPS:
             return builder
@@ -50,9 +59,10 @@ def _value(choices: Random) -> object:
 class _Maker:
     """Makes nodes from the last to the first, so that each knows the smallest leaf behind it."""
 
-    def __init__(self, choices: Random, memos: bool) -> None:
+    def __init__(self, choices: Random, memos: bool, forks: bool) -> None:
         self._choices = choices
         self._memos = memos
+        self._forks = forks
         self._count = choices.randrange(1, 41)
         self._leaves = choices.randrange(1, 30)
         self._builds: dict[int, Build] = {}
@@ -121,7 +131,9 @@ class _Maker:
             self._rows.append(at)
         else:
             plans = [self._plain, self._switch, self._fork, self._block, self._multi, self._keyed]
-            exits, build = self._choices.choice(plans)() if at else self._fork()
+            plans = plans if self._forks else [self._plain, self._switch, self._block]
+            entry = self._fork if self._forks else self._block
+            exits, build = self._choices.choice(plans)() if at else entry()
             self._others.append(at)
         self._builds[at], self._smallest[at] = build, self._smallest_of(exits)
 

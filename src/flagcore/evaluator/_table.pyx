@@ -102,6 +102,9 @@ cdef extern from "arrow.h" nogil:
 
 
 cdef extern from "rows.h" nogil:
+    enum:
+        ROWS_BANKS
+
     void rows_encode(const uint32_t *outcomes, uint32_t count, const uint32_t *codes, void *out, int width)
     void rows_tally(const uint32_t *outcomes, uint32_t count, uint64_t *counts, uint32_t outcome_count)
     int64_t rows_mark_nulls(void *codes, int64_t count, int width, uint32_t null, uint8_t *out)
@@ -455,8 +458,8 @@ cdef class Sheet:
         room = self.rooms.pop() if self.rooms else self.new_room()
         with nogil:
             run_rows(room.runner, first, count, outs, widths, <int>wanted, self.run.codes, room.counts, outcome_count)
-        for i in range(outcome_count):
-            self.run.counts[i] += room.counts[i]
+        for i in range(ROWS_BANKS * <Py_ssize_t>outcome_count):
+            self.run.counts[i % outcome_count] += room.counts[i]
             room.counts[i] = 0
         self.rooms.append(room)
 
@@ -464,7 +467,7 @@ cdef class Sheet:
         cdef Room room = Room.__new__(Room)
         cdef size_t size = fc_runner_size(&self.columns)
         room.memory = malloc(size)
-        room.counts = <uint64_t *>calloc(self.run.outcome_count + 1, sizeof(uint64_t))
+        room.counts = <uint64_t *>calloc(ROWS_BANKS * <size_t>self.run.outcome_count + 1, sizeof(uint64_t))
         if room.memory == NULL or room.counts == NULL:
             raise MemoryError
         room.runner = fc_runner_start(&self.columns, room.memory, size)

@@ -20,16 +20,18 @@ static void rows_encode(const uint32_t *outcomes, uint32_t count, const uint32_t
         for (uint32_t i = 0; i < count; i++) wide[i] = codes[outcomes[i]];
 }
 
-enum { ROWS_FEW = 8 }; /* outcomes that are counted by comparing: an increment waits for the one before it */
+/* An increment waits for the one before it at the same place: neighbours count in banks of their own. Few outcomes are counted by comparing. */
+enum { ROWS_FEW = 4, ROWS_BANKS = 4 };
 
+/* counts: outcome_count for each bank; their sums are meant. */
 static void rows_tally(const uint32_t *outcomes, uint32_t count, uint64_t *counts, uint32_t outcome_count) {
-    if (outcome_count > ROWS_FEW) {
-        for (uint32_t i = 0; i < count; i++) counts[outcomes[i]]++;
-        return;
-    }
-    for (uint32_t k = 0; k < outcome_count; k++) {
+    uint32_t i = 0;
+    for (; outcome_count > ROWS_FEW && i + ROWS_BANKS <= count; i += ROWS_BANKS)
+        for (uint32_t bank = 0; bank < ROWS_BANKS; bank++) counts[bank * (uint64_t)outcome_count + outcomes[i + bank]]++;
+    for (; outcome_count > ROWS_FEW && i < count; i++) counts[outcomes[i]]++;
+    for (uint32_t k = 0; outcome_count <= ROWS_FEW && k < outcome_count; k++) {
         uint32_t found = 0;
-        for (uint32_t i = 0; i < count; i++) found += outcomes[i] == k;
+        for (i = 0; i < count; i++) found += outcomes[i] == k;
         counts[k] += found;
     }
 }

@@ -2,21 +2,12 @@
  *
  *     FcRunner | values | have | memo | memo_have | outcomes | rooms | texts | items | touched      by row
  *              | targets of leaves | counts | lists | distinct values' steps                        by node
+ *              | plans | classes | buckets                                                          blocks
  */
+#include "arena.h"
 #include "columns_steps.h"
 
 /* ---- memory ----------------------------------------------------------------------------------------------------------- */
-
-typedef struct { /* hands out the caller's memory; with at == NULL it only counts */
-    uint8_t *at;
-    uint64_t used;
-} FcArena;
-
-static void *take(FcArena *arena, uint64_t count, uint64_t item) {
-    void *const place = arena->at ? arena->at + arena->used : NULL;
-    arena->used += (count * item + 7) & ~UINT64_C(7);
-    return place;
-}
 
 static uint64_t words(uint64_t bits) {
     return (bits + 63) / 64;
@@ -24,15 +15,15 @@ static uint64_t words(uint64_t bits) {
 
 static void lay_out_frame(FcArena *arena, const FcColumns *columns, FcRunner *runner) {
     const uint64_t places = columns->field_count;
-    runner->frame.values = take(arena, places, sizeof(FcValue));
-    runner->frame.have = take(arena, words(places), 8);
-    runner->frame.memo = take(arena, columns->memo_words, 8);
-    runner->frame.memo_have = take(arena, words(columns->memo_words), 8);
-    runner->frame.outcomes = take(arena, columns->outcome_room, 8);
-    runner->touched = take(arena, places, sizeof(uint32_t));
-    runner->rooms = take(arena, places, sizeof(FcRoom));
+    runner->frame.values = fc_take(arena, places, sizeof(FcValue));
+    runner->frame.have = fc_take(arena, words(places), 8);
+    runner->frame.memo = fc_take(arena, columns->memo_words, 8);
+    runner->frame.memo_have = fc_take(arena, words(columns->memo_words), 8);
+    runner->frame.outcomes = fc_take(arena, columns->outcome_room, 8);
+    runner->touched = fc_take(arena, places, sizeof(uint32_t));
+    runner->rooms = fc_take(arena, places, sizeof(FcRoom));
     for (uint64_t i = 0; i < places; i++) {
-        FcValue *const items = take(arena, columns->fields[i].longest, sizeof(FcValue));
+        FcValue *const items = fc_take(arena, columns->fields[i].longest, sizeof(FcValue));
         if (runner->rooms) runner->rooms[i].items = items;
     }
 }
@@ -52,41 +43,70 @@ static uint32_t split_leaf(const FcProgram *program, uint32_t station) {
 static void lay_out_stations(FcArena *arena, const FcColumns *columns, FcRunner *runner) {
     const FcHeader *const header = fc_header(columns->program);
     runner->stations = fc_count_stations(columns->program);
-    runner->targets = take(arena, header->leaf_count, sizeof(uint32_t));
-    runner->split_leaves = take(arena, runner->stations - header->node_count, sizeof(uint32_t));
-    runner->counts = take(arena, runner->stations, sizeof(uint32_t));
-    runner->dense = take(arena, runner->stations, 1);
-    runner->lists = take(arena, runner->stations, sizeof(FcList));
-    runner->known = take(arena, runner->stations, sizeof(FcKnown));
-    runner->soundness = take(arena, columns->field_count, 1);
+    runner->targets = fc_take(arena, header->leaf_count, sizeof(uint32_t));
+    runner->split_leaves = fc_take(arena, runner->stations - header->node_count, sizeof(uint32_t));
+    runner->counts = fc_take(arena, runner->stations, sizeof(uint32_t));
+    runner->dense = fc_take(arena, runner->stations, 1);
+    runner->lists = fc_take(arena, runner->stations, sizeof(FcList));
+    runner->known = fc_take(arena, runner->stations, sizeof(FcKnown));
+    runner->soundness = fc_take(arena, columns->field_count, 1);
 }
 
-/* Targets or codes of distinct values, where a dictionary is not larger than the rows that it serves. */
-static void lay_out_known(FcArena *arena, const FcColumns *columns, FcRunner *runner) {
-    uint64_t left = FC_KNOWN_ENTRIES;
+/* Room for what a dictionary's distinct values lead to, one of codes or else targets, if it is not larger than the rows that it serves. */
+static FcKnown lay_out_known(FcArena *arena, const FcColumns *columns, const FcField *dictionary, int has_codes, uint64_t *left) {
+    const uint64_t count = dictionary ? (uint64_t)dictionary->child->length + 1 : 0;
+    FcKnown known = {0};
+    if (count == 0 || count > *left || count > (uint64_t)columns->rows) return known;
+    *left -= count;
+    known.count = (uint32_t)count;
+    known.room = fc_power_above(known.count);
+    known.codes = has_codes ? fc_take(arena, known.room, 1) : NULL;
+    known.targets = has_codes ? NULL : fc_take(arena, known.room, sizeof(uint32_t));
+    return known;
+}
+
+static void lay_out_known_stations(FcArena *arena, const FcColumns *columns, FcRunner *runner, uint64_t *left) {
+    const FcProgram *const program = columns->program;
     for (uint32_t i = 0; i < runner->stations; i++) {
-        const FcNode *const node = station_node(columns->program, i);
-        const uint32_t slot = node ? node->slot : columns->program->leaves[split_leaf(columns->program, i)].slot;
-        const FcField *const field = &columns->fields[slot];
-        const uint64_t count = field->kind == FC_FIELD_DICTIONARY ? (uint64_t)field->child->length + 1 : 0;
-        FcKnown known = {NULL, NULL, 0, 0};
-        if (count && count <= left && count <= (uint64_t)columns->rows) {
-            void *const place = take(arena, count, fc_is_test(node) ? 1 : sizeof(uint32_t));
-            known = fc_is_test(node) ? (FcKnown){place, NULL, 0, (uint32_t)count} : (FcKnown){NULL, place, 0, (uint32_t)count};
-            left -= count;
-        }
+        const FcNode *const node = station_node(program, i);
+        const uint32_t slot = node ? node->slot : program->leaves[split_leaf(program, i)].slot;
+        FcKnown known = {0};
+        if (!(node && (node->op == FC_OP_BLOCK || node->flags & FC_NODE_ROW)))
+            known = lay_out_known(arena, columns, fc_dictionary_of(node, &columns->fields[slot]), fc_is_test(node), left);
         if (runner->known) runner->known[i] = known;
     }
 }
 
+/* What blocks need: plans, classes by view, buckets. */
+static void lay_out_blocks(FcArena *arena, const FcColumns *columns, FcRunner *runner, uint64_t *left) {
+    const FcProgram *const program = columns->program;
+    const FcHeader *const header = fc_header(program);
+    uint32_t blocks = 0;
+    runner->plan_numbers = fc_take(arena, header->node_count, sizeof(uint32_t));
+    runner->classes = fc_take(arena, header->view_count, sizeof(FcClasses));
+    runner->buckets = fc_take(arena, FC_BATCH, sizeof(uint32_t));
+    for (uint32_t i = 0; i < header->node_count; i++) {
+        if (runner->plan_numbers) runner->plan_numbers[i] = blocks;
+        blocks += program->nodes[i].op == FC_OP_BLOCK;
+    }
+    runner->plans = fc_take(arena, blocks, sizeof(FcPlan));
+    for (uint32_t i = 0; i < header->view_count; i++) {
+        FcClasses classes = {.classes = fc_take(arena, FC_BATCH, sizeof(uint32_t))};
+        classes.known = lay_out_known(arena, columns, fc_dictionary_of(NULL, &columns->fields[fc_view_at(program, i)->slot]), 0, left);
+        if (runner->classes) runner->classes[i] = classes;
+    }
+}
+
 static FcRunner *lay_out(FcArena *arena, const FcColumns *columns) {
-    FcRunner *const place = take(arena, 1, sizeof(FcRunner));
+    FcRunner *const place = fc_take(arena, 1, sizeof(FcRunner));
     FcRunner runner = {.columns = columns};
+    uint64_t left = FC_KNOWN_ENTRIES;
     lay_out_frame(arena, columns, &runner);
     runner.by_node = fc_goes_by_node(columns->program);
     if (runner.by_node) {
         lay_out_stations(arena, columns, &runner);
-        lay_out_known(arena, columns, &runner);
+        lay_out_known_stations(arena, columns, &runner, &left);
+        if (columns->program->detours) lay_out_blocks(arena, columns, &runner, &left);
     }
     if (place) *place = runner;
     return place;
@@ -123,45 +143,39 @@ FcRunner *fc_runner_start(const FcColumns *columns, void *memory, size_t size) {
     clear(runner->frame.memo_have, words(columns->memo_words));
     clear(runner->frame.outcomes, columns->outcome_room);
     if (runner->by_node) aim(runner);
+    if (runner->by_node && columns->program->detours) fc_plan_blocks(runner);
     return runner;
 }
 
 /* ---- by row ------------------------------------------------------------------------------------------------------------- */
-
-static void fetch_cell(void *host, uint32_t place, FcValue *out) {
-    FcRunner *const runner = host;
-    FcRoom *const room = &runner->rooms[place];
-    runner->touched[runner->touched_count++] = place;
-    fc_read_cell(&runner->columns->fields[place], runner->row, out, room->items, room->text);
-}
-
-/* Forget a row: what was fetched, and what prerequisites gave. */
-static void forget_row(FcRunner *runner) {
-    const FcColumns *const columns = runner->columns;
-    for (uint32_t i = 0; i < runner->touched_count; i++) runner->frame.have[runner->touched[i] >> 6] = 0;
-    for (uint32_t i = 0; i < columns->outcome_slot_count; i++) runner->frame.outcomes[columns->outcome_slots[i]] = 0;
-    runner->touched_count = 0;
-}
 
 static void run_by_row(FcRunner *runner, int64_t first, uint32_t count, uint32_t *outcomes) {
     const FcProgram *const program = runner->columns->program;
     for (uint32_t i = 0; i < count; i++) {
         runner->row = first + i;
         if (program->detours & FC_DETOUR_REQUIRES)
-            outcomes[i] = fc_walk(program, &runner->frame, fetch_cell, runner).outcome;
+            outcomes[i] = fc_walk(program, &runner->frame, fc_fetch_cell, runner).outcome;
         else
-            outcomes[i] = fc_walk_local(program, &runner->frame, fetch_cell, runner).outcome;
-        forget_row(runner);
+            outcomes[i] = fc_walk_local(program, &runner->frame, fc_fetch_cell, runner).outcome;
+        fc_forget_row(runner);
     }
 }
 
 /* ---- by node ------------------------------------------------------------------------------------------------------------ */
 
+/* Forget a batch: what is known of its columns. */
+static void forget_batch(FcRunner *runner) {
+    const FcProgram *const program = runner->columns->program;
+    for (uint32_t i = 0; i < runner->columns->field_count; i++) runner->soundness[i] = 0;
+    for (uint32_t i = 0; program->detours && i < fc_header(program)->view_count; i++) runner->classes[i].is_computed = 0;
+    runner->has_buckets = 0;
+}
+
 static void run_by_node(FcRunner *runner, int64_t first, uint32_t count, uint32_t *outcomes) {
-    runner->row = first;
+    runner->first = first;
     runner->batch = count;
     runner->outcomes = outcomes;
-    for (uint32_t i = 0; i < runner->columns->field_count; i++) runner->soundness[i] = 0;
+    forget_batch(runner);
     const uint32_t entry = fc_target(runner, runner->columns->program->entry);
     if (entry & FC_LEAF) {
         for (uint32_t i = 0; i < count; i++) outcomes[i] = entry & ~FC_LEAF;

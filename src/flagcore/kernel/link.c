@@ -3,6 +3,7 @@
  *
  *     FcLinked | FcProgram[programs] | links | slot names | slots | index of flags | of sets | of attributes | heights
  */
+#include "arena.h"
 #include "walk.h"
 
 typedef struct { /* an attribute of the linked set */
@@ -30,20 +31,9 @@ typedef struct {
     uint64_t programs, sets, links, slots;
 } FcCounts;
 
-typedef struct { /* hands out the caller's memory; with at == NULL it only counts */
-    uint8_t *at;
-    uint64_t used;
-} FcArena;
-
-static void *take(FcArena *arena, uint64_t count, uint64_t item) {
-    void *const place = arena->at ? arena->at + arena->used : NULL;
-    arena->used += (count * item + 7) & ~UINT64_C(7);
-    return place;
-}
-
 static FcIndex take_index(FcArena *arena, uint64_t items) {
     const uint64_t capacity = 2 * items + 1;
-    return (FcIndex){take(arena, capacity, sizeof(uint32_t)), (uint32_t)capacity};
+    return (FcIndex){fc_take(arena, capacity, sizeof(uint32_t)), (uint32_t)capacity};
 }
 
 static const FcHeader *header_at(const uint8_t *program) {
@@ -69,15 +59,15 @@ typedef struct {
 static FcPlaces lay_out(FcArena *arena, FcCounts counts) {
     FcLinked parts = {0};
     FcPlaces places;
-    places.linked = take(arena, 1, sizeof(FcLinked));
-    parts.programs = take(arena, counts.programs, sizeof(FcProgram));
-    places.links = take(arena, counts.links, sizeof(void *));
-    parts.names = take(arena, counts.slots + 1, sizeof(FcSlotName));
-    places.slots = take(arena, counts.slots, sizeof(uint32_t));
+    places.linked = fc_take(arena, 1, sizeof(FcLinked));
+    parts.programs = fc_take(arena, counts.programs, sizeof(FcProgram));
+    places.links = fc_take(arena, counts.links, sizeof(void *));
+    parts.names = fc_take(arena, counts.slots + 1, sizeof(FcSlotName));
+    places.slots = fc_take(arena, counts.slots, sizeof(uint32_t));
     parts.flags = take_index(arena, counts.programs);
     parts.set_names = take_index(arena, counts.sets);
     parts.attributes = take_index(arena, counts.slots);
-    parts.heights = take(arena, counts.programs, sizeof(uint32_t));
+    parts.heights = fc_take(arena, counts.programs, sizeof(uint32_t));
     if (places.linked) *places.linked = parts;
     return places;
 }
