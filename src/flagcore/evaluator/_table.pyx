@@ -608,48 +608,72 @@ def export_schema(list columns not None):
     return schema_capsule(columns, False)
 
 
+# -- what schemas and arrays have alike: children and a dictionary, allocated one by one
+
+ctypedef fused Struct:
+    ArrowSchema
+    ArrowArray
+
+
+cdef void release_parts(Struct *whole) noexcept nogil:
+    cdef int64_t i
+    for i in range(whole.n_children):
+        release_part(whole.children[i])
+    if whole.dictionary != NULL:
+        release_part(whole.dictionary)
+    free(whole.children)
+
+
+cdef void release_part(Struct *part) noexcept nogil:
+    if part.release != NULL:
+        part.release(part)
+    free(part)
+
+
+cdef int add_children(Struct *whole, int64_t count) except -1:
+    """Add empty children. What is there when it fails is released by the owner."""
+    cdef int64_t i
+    whole.children = <Struct **>calloc(count + 1, sizeof(Struct *))
+    if whole.children == NULL:
+        raise MemoryError
+    for i in range(count):
+        whole.children[i] = <Struct *>calloc(1, sizeof(Struct))
+        if whole.children[i] == NULL:
+            raise MemoryError
+        whole.n_children = i + 1
+    return 0
+
+
+cdef int add_dictionary(Struct *whole) except -1:
+    whole.dictionary = <Struct *>calloc(1, sizeof(Struct))
+    if whole.dictionary == NULL:
+        raise MemoryError
+    return 0
+
+
 # -- schemas: one allocation each, name behind the struct's private part
 
 cdef void release_schema(ArrowSchema *schema) noexcept nogil:
-    cdef int64_t i
-    for i in range(schema.n_children):
-        if schema.children[i].release != NULL:
-            schema.children[i].release(schema.children[i])
-        free(schema.children[i])
-    if schema.dictionary != NULL:
-        if schema.dictionary.release != NULL:
-            schema.dictionary.release(schema.dictionary)
-        free(schema.dictionary)
-    free(schema.children)
+    release_parts(schema)
     free(schema.private_data)
     schema.release = NULL
 
 
 cdef void drop_schema(object capsule) noexcept:
-    cdef ArrowSchema *schema = <ArrowSchema *>PyCapsule_GetPointer(capsule, "arrow_schema")
-    if schema.release != NULL:
-        schema.release(schema)
-    free(schema)
+    release_part(<ArrowSchema *>PyCapsule_GetPointer(capsule, "arrow_schema"))
 
 
 cdef int fill_schema(ArrowSchema *schema, const char *form, bytes name, int64_t children, bint nullable) except -1:
     """Start a schema whose children and dictionary are still to come. What fails later is released by the owner."""
-    cdef int64_t i
     memset(schema, 0, sizeof(ArrowSchema))
-    schema.private_data = malloc(len(name) + 1)
-    schema.children = <ArrowSchema **>calloc(children + 1, sizeof(ArrowSchema *))
     schema.release = release_schema
-    if schema.private_data == NULL or schema.children == NULL:
+    schema.private_data = malloc(len(name) + 1)
+    if schema.private_data == NULL:
         raise MemoryError
     memcpy(schema.private_data, PyBytes_AS_STRING(name), len(name) + 1)
     schema.format, schema.name = form, <const char *>schema.private_data
     schema.flags = 2 if nullable else 0  # ARROW_FLAG_NULLABLE
-    for i in range(children):
-        schema.children[i] = <ArrowSchema *>calloc(1, sizeof(ArrowSchema))
-        if schema.children[i] == NULL:
-            raise MemoryError
-        schema.n_children = i + 1
-    return 0
+    return add_children(schema, children)
 
 
 cdef const char *index_format(int width) noexcept:
@@ -664,9 +688,7 @@ cdef int fill_column_schema(ArrowSchema *schema, str name, Vector column) except
     if column.form != c"u":
         return fill_schema(schema, plain_format(column.form), name.encode("utf-8", "replace"), 0, True)
     fill_schema(schema, index_format(column.width), name.encode("utf-8", "replace"), 0, True)
-    schema.dictionary = <ArrowSchema *>calloc(1, sizeof(ArrowSchema))
-    if schema.dictionary == NULL:
-        raise MemoryError
+    add_dictionary(schema)
     return fill_schema(schema.dictionary, b"u", b"", 0, False)
 
 
@@ -690,16 +712,7 @@ cdef object schema_capsule(list columns, bint alone):
 
 cdef void release_array(ArrowArray *array) noexcept with gil:
     cdef Held *held = <Held *>array.private_data
-    cdef int64_t i
-    for i in range(array.n_children):
-        if array.children[i].release != NULL:
-            array.children[i].release(array.children[i])
-        free(array.children[i])
-    if array.dictionary != NULL:
-        if array.dictionary.release != NULL:
-            array.dictionary.release(array.dictionary)
-        free(array.dictionary)
-    free(array.children)
+    release_parts(array)
     if held.owner != NULL:
         Py_DECREF(<object>held.owner)
     free(held)
@@ -707,16 +720,12 @@ cdef void release_array(ArrowArray *array) noexcept with gil:
 
 
 cdef void drop_array(object capsule) noexcept:
-    cdef ArrowArray *array = <ArrowArray *>PyCapsule_GetPointer(capsule, "arrow_array")
-    if array.release != NULL:
-        array.release(array)
-    free(array)
+    release_part(<ArrowArray *>PyCapsule_GetPointer(capsule, "arrow_array"))
 
 
 cdef int fill_array(ArrowArray *array, object owner, int64_t length, int64_t buffers, int64_t children) except -1:
     """Start an array whose buffers, children and dictionary are still to come."""
     cdef Held *held = <Held *>calloc(1, sizeof(Held))
-    cdef int64_t i
     if held == NULL:
         raise MemoryError
     memset(array, 0, sizeof(ArrowArray))
@@ -725,15 +734,7 @@ cdef int fill_array(ArrowArray *array, object owner, int64_t length, int64_t buf
     if owner is not None:
         Py_INCREF(owner)
         held.owner = <PyObject *>owner
-    array.children = <ArrowArray **>calloc(children + 1, sizeof(ArrowArray *))
-    if array.children == NULL:
-        raise MemoryError
-    for i in range(children):
-        array.children[i] = <ArrowArray *>calloc(1, sizeof(ArrowArray))
-        if array.children[i] == NULL:
-            raise MemoryError
-        array.n_children = i + 1
-    return 0
+    return add_children(array, children)
 
 
 cdef int fill_column(ArrowArray *array, Vector column) except -1:
@@ -745,9 +746,7 @@ cdef int fill_column(ArrowArray *array, Vector column) except -1:
     array.buffers[1] = PyByteArray_AS_STRING(column.codes if column.form == c"u" else column.data)
     if column.form != c"u":
         return 0
-    array.dictionary = <ArrowArray *>calloc(1, sizeof(ArrowArray))
-    if array.dictionary == NULL:
-        raise MemoryError
+    add_dictionary(array)
     fill_array(array.dictionary, column, count, 3, 0)
     array.dictionary.buffers[1] = PyBytes_AS_STRING(column.texts)
     array.dictionary.buffers[2] = PyBytes_AS_STRING(column.texts) + 4 * (count + 1)

@@ -2,7 +2,7 @@
  *
  *     FcRunner | values | have | memo | memo_have | outcomes | rooms | texts | items | touched      by row
  *              | targets of leaves | counts | lists | distinct values' steps                        by node
- *              | plans | classes | buckets                                                          blocks
+ *              | buckets | classes | plans of blocks                                                 by node
  */
 #include "arena.h"
 #include "columns_steps.h"
@@ -77,24 +77,29 @@ static void lay_out_known_stations(FcArena *arena, const FcColumns *columns, FcR
     }
 }
 
-/* What blocks need: plans, classes by view, buckets. */
-static void lay_out_blocks(FcArena *arena, const FcColumns *columns, FcRunner *runner, uint64_t *left) {
+/* What a batch remembers: buckets, and classes by view. Blocks have those of distinct values, too; a SWITCH or a CLASS has its own. */
+static void lay_out_memos(FcArena *arena, const FcColumns *columns, FcRunner *runner, uint64_t *left) {
     const FcProgram *const program = columns->program;
-    const FcHeader *const header = fc_header(program);
+    const uint32_t views = fc_header(program)->view_count;
+    runner->buckets.numbers = fc_take(arena, FC_BATCH, sizeof(uint32_t));
+    if (views > FC_MOST_VIEWS) return;
+    runner->classes = fc_take(arena, views, sizeof(FcClasses));
+    for (uint32_t i = 0; i < views; i++) {
+        FcClasses classes = {.memo = {.numbers = fc_take(arena, FC_BATCH, sizeof(uint32_t))}};
+        const FcField *const field = &columns->fields[fc_view_at(program, i)->slot];
+        if (program->detours) classes.known = lay_out_known(arena, columns, fc_dictionary_of(NULL, field), 0, left);
+        if (runner->classes) runner->classes[i] = classes;
+    }
+}
+
+static void lay_out_plans(FcArena *arena, const FcProgram *program, FcRunner *runner) {
     uint32_t blocks = 0;
-    runner->plan_numbers = fc_take(arena, header->node_count, sizeof(uint32_t));
-    runner->classes = fc_take(arena, header->view_count, sizeof(FcClasses));
-    runner->buckets = fc_take(arena, FC_BATCH, sizeof(uint32_t));
-    for (uint32_t i = 0; i < header->node_count; i++) {
+    runner->plan_numbers = fc_take(arena, fc_header(program)->node_count, sizeof(uint32_t));
+    for (uint32_t i = 0; i < fc_header(program)->node_count; i++) {
         if (runner->plan_numbers) runner->plan_numbers[i] = blocks;
         blocks += program->nodes[i].op == FC_OP_BLOCK;
     }
     runner->plans = fc_take(arena, blocks, sizeof(FcPlan));
-    for (uint32_t i = 0; i < header->view_count; i++) {
-        FcClasses classes = {.classes = fc_take(arena, FC_BATCH, sizeof(uint32_t))};
-        classes.known = lay_out_known(arena, columns, fc_dictionary_of(NULL, &columns->fields[fc_view_at(program, i)->slot]), 0, left);
-        if (runner->classes) runner->classes[i] = classes;
-    }
 }
 
 static FcRunner *lay_out(FcArena *arena, const FcColumns *columns) {
@@ -106,7 +111,8 @@ static FcRunner *lay_out(FcArena *arena, const FcColumns *columns) {
     if (runner.by_node) {
         lay_out_stations(arena, columns, &runner);
         lay_out_known_stations(arena, columns, &runner, &left);
-        if (columns->program->detours) lay_out_blocks(arena, columns, &runner, &left);
+        lay_out_memos(arena, columns, &runner, &left);
+        if (columns->program->detours) lay_out_plans(arena, columns->program, &runner);
     }
     if (place) *place = runner;
     return place;
@@ -142,8 +148,11 @@ FcRunner *fc_runner_start(const FcColumns *columns, void *memory, size_t size) {
     clear(runner->frame.have, words(columns->field_count));
     clear(runner->frame.memo_have, words(columns->memo_words));
     clear(runner->frame.outcomes, columns->outcome_room);
-    if (runner->by_node) aim(runner);
-    if (runner->by_node && columns->program->detours) fc_plan_blocks(runner);
+    if (runner->by_node) {
+        aim(runner);
+        fc_prepare_memos(runner);
+        if (columns->program->detours) fc_plan_blocks(runner);
+    }
     return runner;
 }
 
@@ -165,10 +174,8 @@ static void run_by_row(FcRunner *runner, int64_t first, uint32_t count, uint32_t
 
 /* Forget a batch: what is known of its columns. */
 static void forget_batch(FcRunner *runner) {
-    const FcProgram *const program = runner->columns->program;
     for (uint32_t i = 0; i < runner->columns->field_count; i++) runner->soundness[i] = 0;
-    for (uint32_t i = 0; program->detours && i < fc_header(program)->view_count; i++) runner->classes[i].is_computed = 0;
-    runner->has_buckets = 0;
+    fc_forget_memos(runner);
 }
 
 static void run_by_node(FcRunner *runner, int64_t first, uint32_t count, uint32_t *outcomes) {

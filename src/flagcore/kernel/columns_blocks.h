@@ -10,9 +10,8 @@
 
 /* A row of a block whose one test is a gate of the runner's seed. */
 static int fc_is_gated(const FcRunner *runner, const FcNode *node) {
-    const FcNode *const gate = runner->gate;
-    return gate && node->op == FC_OP_GATE && node->slot == gate->slot && node->immediate == gate->immediate &&
-           node->on_true & FC_LEAF && node->on_true != FC_NONE && node->on_false == FC_NONE && node->on_unknown == FC_NONE;
+    const int is_one_test = node->on_true & FC_LEAF && node->on_true != FC_NONE && node->on_false == FC_NONE && node->on_unknown == FC_NONE;
+    return is_one_test && fc_is_shared_gate(runner, node);
 }
 
 /* Keep thresholds ascending and distinct. */
@@ -67,26 +66,9 @@ static void fc_plan_block(FcRunner *runner, const FcNode *node, FcPlan *plan) {
     fc_plan_masks(runner, block, plan);
 }
 
-/* The first gate that is a row's test: most flags have one seed for all of their gates. */
-static const FcNode *fc_first_gate(const FcProgram *program) {
-    for (uint32_t i = 0; i < fc_header(program)->node_count; i++)
-        if (program->nodes[i].flags & FC_NODE_ROW && program->nodes[i].op == FC_OP_GATE) return &program->nodes[i];
-    return NULL;
-}
-
-static int fc_is_integral(const FcProgram *program, const FcView *view) {
-    const FcNumber *const constants = fc_at(program->bytes, view->data);
-    if (view->kind != FC_VIEW_NUMBER || view->count == 0) return 0;
-    for (uint32_t i = 0; i < view->count; i++)
-        if (constants[i].is_double) return 0;
-    return 1;
-}
-
 static void fc_plan_blocks(FcRunner *runner) {
     const FcProgram *const program = runner->columns->program;
     const FcHeader *const header = fc_header(program);
-    runner->gate = fc_first_gate(program);
-    for (uint32_t i = 0; i < header->view_count; i++) runner->classes[i].is_integral = (uint8_t)fc_is_integral(program, fc_view_at(program, i));
     for (uint32_t i = 0; i < header->node_count; i++)
         if (program->nodes[i].op == FC_OP_BLOCK) fc_plan_block(runner, &program->nodes[i], &runner->plans[runner->plan_numbers[i]]);
 }
@@ -127,7 +109,7 @@ FC_INLINE void fc_narrow_few(
 
 static void fc_narrow(FcRunner *runner, FcCrowd *crowd, const FcColumn *column) {
     const FcProgram *const program = runner->columns->program;
-    const uint32_t *const classes = fc_classes_of(runner, column->view, crowd->rows, crowd->count);
+    const uint32_t *const classes = fc_classes_of(runner, column->view, (FcRows){crowd->rows, crowd->count});
     const uint64_t *const table = fc_at(program->bytes, column->masks);
     const void *const map = fc_at(program->bytes, column->map);
     if (column->kind != FC_COLUMN_BYTES)
@@ -140,7 +122,7 @@ static void fc_narrow(FcRunner *runner, FcCrowd *crowd, const FcColumn *column) 
 
 static void fc_narrow_gated(FcRunner *runner, FcCrowd *crowd) {
     const FcPlan *const plan = crowd->plan;
-    const uint32_t *const buckets = fc_buckets_of(runner, crowd->rows, crowd->count);
+    const uint32_t *const buckets = fc_buckets_of(runner, (FcRows){crowd->rows, crowd->count});
     if (plan->threshold_count <= FC_FEW_THRESHOLDS)
         fc_narrow_few(plan->thresholds, plan->threshold_count, plan->masks, buckets, crowd->rows, crowd->count, crowd->masks);
     else
@@ -234,7 +216,7 @@ static void fc_step_block(FcRunner *runner, uint32_t station) {
     runner->counts[station] = runner->dense[station] = 0;
     for (uint32_t i = 0; i < crowd.count; i++) crowd.masks[i] = crowd.plan->possible;
     for (uint32_t i = 0; i < block->column_count && crowd.count; i++) {
-        if (i && !runner->classes[columns[i].view].is_computed) fc_thin_out(runner, &crowd);
+        if (i && runner->classes[columns[i].view].memo.state != FC_KNOWS_ALL) fc_thin_out(runner, &crowd);
         fc_narrow(runner, &crowd, &columns[i]);
     }
     if (crowd.plan->gated && crowd.count) fc_narrow_gated(runner, &crowd);

@@ -1,5 +1,5 @@
-/* Classes of views and buckets of subjects by column, for blocks: computed for a whole batch where most of its rows ask, else for
- * those rows. SAFETY: as in walk.h; fields as in fields.h.
+/* Classes of views and buckets of subjects by column, where nodes share them: computed for a whole batch when most of its rows ask, else
+ * for those rows, once for each. SAFETY: as in walk.h; fields as in fields.h.
  */
 #ifndef FLAGCORE_COLUMNS_CLASSES_H
 #define FLAGCORE_COLUMNS_CLASSES_H
@@ -121,7 +121,7 @@ static void fc_classify_rows(FcRunner *runner, uint32_t index, const uint16_t *r
     const FcView *const view = fc_view_at(program, index);
     FcClasses *const classes = &runner->classes[index];
     FcRoom *const room = &runner->rooms[view->slot];
-    const FcClassifying job = {program, view, fc_spot_at(runner, view->slot, rows, count), classes->classes};
+    const FcClassifying job = {program, view, fc_spot_at(runner, view->slot, rows, count), classes->memo.numbers};
     const FcField *const field = job.spot.field;
     if (classes->known.count) {
         if (!classes->known.is_filled) fc_fill_known_classes(program, index, field, &classes->known, room);
@@ -136,21 +136,37 @@ static void fc_classify_rows(FcRunner *runner, uint32_t index, const uint16_t *r
     }
 }
 
-/* A column that most rows of the batch ask is computed for all of them, and once; NULL as rows: the first ones of the batch. */
-FC_INLINE int fc_is_for_all(const FcRunner *runner, uint32_t count) {
-    return 2 * count >= runner->batch;
+/* ---- what a batch remembers -------------------------------------------------------------------------------------------------- */
+
+typedef struct { /* NULL: the first ones of the batch */
+    const uint16_t *rows;
+    uint32_t count;
+} FcRows;
+
+/* Those of the rows whose numbers are to be computed now; all of the batch, if most of it is asked for. */
+static FcRows fc_rows_to_compute(const FcRunner *runner, FcBatchMemo *memo, FcRows asked, uint16_t list[FC_BATCH + 1]) {
+    uint32_t n = 0;
+    if (memo->state == FC_KNOWS_ALL) return (FcRows){NULL, 0};
+    if (2 * asked.count >= runner->batch) {
+        memo->state = FC_KNOWS_ALL;
+        return (FcRows){NULL, runner->batch};
+    }
+    for (uint32_t i = 0; memo->state == FC_KNOWS_NONE && i < runner->batch; i++) memo->numbers[i] = FC_UNSET;
+    memo->state = FC_KNOWS_SOME;
+    for (uint32_t i = 0; i < asked.count; i++) {
+        list[n] = asked.rows ? asked.rows[i] : (uint16_t)i;
+        n += memo->numbers[list[n]] == FC_UNSET;
+    }
+    return (FcRows){list, n};
 }
 
 /* Classes by row of the batch: at least those of the given rows are there. */
-static const uint32_t *fc_classes_of(FcRunner *runner, uint32_t view, const uint16_t *rows, uint32_t count) {
-    FcClasses *const classes = &runner->classes[view];
-    if (classes->is_computed) return classes->classes;
-    classes->is_computed = (uint8_t)fc_is_for_all(runner, count);
-    if (classes->is_computed)
-        fc_classify_rows(runner, view, NULL, runner->batch);
-    else
-        fc_classify_rows(runner, view, rows, count);
-    return classes->classes;
+static const uint32_t *fc_classes_of(FcRunner *runner, uint32_t view, FcRows asked) {
+    FcBatchMemo *const memo = &runner->classes[view].memo;
+    uint16_t list[FC_BATCH + 1];
+    const FcRows rows = fc_rows_to_compute(runner, memo, asked, list);
+    if (rows.count) fc_classify_rows(runner, view, rows.rows, rows.count);
+    return memo->numbers;
 }
 
 /* ---- a column of buckets --------------------------------------------------------------------------------------------------------- */
@@ -191,20 +207,84 @@ static void fc_bucket_rows(FcRunner *runner, const uint16_t *rows, uint32_t coun
     const FcNode *const gate = runner->gate;
     const FcSpot spot = fc_spot_at(runner, gate->slot, rows, count);
     if (fc_are_texts(runner, gate->slot, spot.field))
-        fc_bucket_texts(spot, gate->immediate, runner->buckets);
+        fc_bucket_texts(spot, gate->immediate, runner->buckets.numbers);
     else
-        fc_bucket_each(spot, runner->first, gate->immediate, runner->buckets, &runner->rooms[gate->slot]);
+        fc_bucket_each(spot, runner->first, gate->immediate, runner->buckets.numbers, &runner->rooms[gate->slot]);
 }
 
-/* Buckets by row for the gates of all blocks, at least those of the given rows; FC_NONE: not bucketable. */
-static const uint32_t *fc_buckets_of(FcRunner *runner, const uint16_t *rows, uint32_t count) {
-    if (runner->has_buckets) return runner->buckets;
-    runner->has_buckets = fc_is_for_all(runner, count);
-    if (runner->has_buckets)
-        fc_bucket_rows(runner, NULL, runner->batch);
-    else
-        fc_bucket_rows(runner, rows, count);
-    return runner->buckets;
+/* Does the gate ask for the runner's buckets? */
+FC_INLINE int fc_is_shared_gate(const FcRunner *runner, const FcNode *node) {
+    const FcNode *const gate = runner->gate;
+    return gate && node->op == FC_OP_GATE && node->slot == gate->slot && node->immediate == gate->immediate;
+}
+
+/* Buckets by row for all gates of one seed, at least those of the given rows; FC_NONE: not bucketable. */
+static const uint32_t *fc_buckets_of(FcRunner *runner, FcRows asked) {
+    uint16_t list[FC_BATCH + 1];
+    const FcRows rows = fc_rows_to_compute(runner, &runner->buckets, asked, list);
+    if (rows.count) fc_bucket_rows(runner, rows.rows, rows.count);
+    return runner->buckets.numbers;
+}
+
+/* ---- tests of what is remembered -------------------------------------------------------------------------------------------------- */
+
+static void fc_codes_shared_gate(FcRunner *runner, const FcNode *node, FcSpot spot, uint8_t *codes) {
+    const uint32_t *const buckets = fc_buckets_of(runner, (FcRows){spot.rows, spot.count});
+    const uint32_t threshold = node->pool;
+    const int shape = fc_shape(spot);
+    for (uint32_t i = 0; i < spot.count; i++) {
+        const uint32_t bucket = buckets[fc_row(spot, i, shape)];
+        codes[i] = (uint8_t)(bucket == FC_NONE ? FC_UNKNOWN : bucket < threshold);
+    }
+}
+
+static void fc_codes_classes(FcRunner *runner, const FcNode *node, FcSpot spot, uint8_t *codes) {
+    const uint32_t *const classes = fc_classes_of(runner, node->length, (FcRows){spot.rows, spot.count});
+    const int shape = fc_shape(spot);
+    for (uint32_t i = 0; i < spot.count; i++) codes[i] = (uint8_t)fc_match_class(runner->columns->program, node, classes[fc_row(spot, i, shape)]);
+}
+
+static void fc_send_classes(FcRunner *runner, const FcNode *node, FcSpot spot) {
+    const uint32_t *const classes = fc_classes_of(runner, node->length, (FcRows){spot.rows, spot.count});
+    const int shape = fc_shape(spot);
+    for (uint32_t i = 0; i < spot.count; i++) {
+        const uint32_t row = fc_row(spot, i, shape);
+        fc_send(runner, (uint16_t)row, fc_target(runner, fc_step_switch(runner->columns->program, node, classes[row])));
+    }
+}
+
+/* ---- when a runner starts ------------------------------------------------------------------------------------------------------------ */
+
+/* A gate whose buckets others need, too: of a block's row, where most flags have one seed for all, or with a memo word. */
+static const FcNode *fc_gate_to_share(const FcProgram *program) {
+    const FcNode *found = NULL;
+    for (uint32_t i = 0; i < fc_header(program)->node_count; i++) {
+        const FcNode *const node = &program->nodes[i];
+        if (node->op != FC_OP_GATE) continue;
+        if (node->flags & FC_NODE_ROW) return node;
+        if (!found && (node->length & 0xFFFF) != FC_NO_MEMO) found = node;
+    }
+    return found;
+}
+
+static int fc_is_integral(const FcProgram *program, const FcView *view) {
+    const FcNumber *const constants = fc_at(program->bytes, view->data);
+    if (view->kind != FC_VIEW_NUMBER || view->count == 0) return 0;
+    for (uint32_t i = 0; i < view->count; i++)
+        if (constants[i].is_double) return 0;
+    return 1;
+}
+
+static void fc_prepare_memos(FcRunner *runner) {
+    const FcProgram *const program = runner->columns->program;
+    runner->gate = fc_gate_to_share(program);
+    for (uint32_t i = 0; runner->classes && i < fc_header(program)->view_count; i++)
+        runner->classes[i].is_integral = (uint32_t)fc_is_integral(program, fc_view_at(program, i));
+}
+
+static void fc_forget_memos(FcRunner *runner) {
+    runner->buckets.state = FC_KNOWS_NONE;
+    for (uint32_t i = 0; runner->classes && i < fc_header(runner->columns->program)->view_count; i++) runner->classes[i].memo.state = FC_KNOWS_NONE;
 }
 
 #endif

@@ -29,11 +29,19 @@ typedef struct { /* what a dictionary's distinct values lead to, then null's ent
 #define FC_MOST_VIEWS     256u /* whose classes are kept for a batch: 4 kB each */
 #define FC_FEW_THRESHOLDS 8u
 
-typedef struct { /* what a view makes of a batch, where blocks look at it */
-    uint32_t *classes;   /* by row */
-    FcKnown known;       /* targets: classes of distinct values */
-    uint8_t is_computed; /* for all rows of this batch */
-    uint8_t is_integral; /* a view of numbers whose constants are integers, one at least */
+#define FC_UNSET          0xFFFFFFFEu /* neither a class, nor a bucket, nor FC_NONE */
+
+enum { FC_KNOWS_NONE = 0, FC_KNOWS_SOME = 1, FC_KNOWS_ALL = 2 };
+
+typedef struct { /* what a batch remembers in place of a walk's memo word: classes of a view, or buckets of a seed */
+    uint32_t *numbers; /* by row; FC_UNSET: not computed yet. Of FC_KNOWS_NONE anything */
+    uint32_t state;    /* FC_KNOWS_* */
+} FcBatchMemo;
+
+typedef struct { /* what a view makes of a batch */
+    FcBatchMemo memo;
+    FcKnown known;       /* targets: classes of distinct values, where blocks may ask */
+    uint32_t is_integral; /* a view of numbers whose constants are integers, one at least */
 } FcClasses;
 
 typedef struct { /* what the rows of a block lead to; bit r: row r */
@@ -66,12 +74,11 @@ struct FcRunner {
     uint32_t *outcomes;
     int8_t *soundness; /* by place, of this batch's texts or indices: 0 not looked at, 1 all are sound, -1 not */
     uint32_t batch;    /* rows of this batch */
-    FcClasses *classes; /* by view; of forked programs, as all below is */
-    FcPlan *plans;
+    FcClasses *classes; /* by view; NULL: there are too many */
+    const FcNode *gate;  /* whose slot and seed `buckets` are of; NULL: no other node needs them */
+    FcBatchMemo buckets; /* FC_NONE: not bucketable */
+    FcPlan *plans;       /* of forked programs */
     uint32_t *plan_numbers; /* of blocks, by node */
-    const FcNode *gate;     /* whose slot and seed `buckets` are of; NULL: no block has a gate */
-    uint32_t *buckets;      /* by row */
-    int has_buckets;        /* for all rows of this batch */
 };
 
 /* ---- stations: the nodes, then the leaves that split ----------------------------------------------------------------------- */

@@ -109,13 +109,22 @@ static int fc_codes_plain(const FcNode *node, FcSpot spot, uint8_t *codes) {
     return 1;
 }
 
+/* What the batch remembers, and lists; 0: it is neither. */
+static int fc_codes_shared(FcRunner *runner, const FcNode *node, const FcKnown *known, FcSpot spot, uint8_t *codes) {
+    if (fc_is_shared_gate(runner, node))
+        fc_codes_shared_gate(runner, node, spot, codes);
+    else if (node->op == FC_OP_CLASS && runner->classes)
+        fc_codes_classes(runner, node, spot, codes);
+    else if (node->op == FC_OP_CONTAINS && fc_is_list(spot.field))
+        fc_codes_contains(runner, node, known, spot, codes);
+    else
+        return 0;
+    return 1;
+}
+
 static int fc_codes_fast(FcRunner *runner, const FcNode *node, const FcKnown *known, FcSpot spot, uint8_t *codes) {
     const FcField *const field = spot.field;
-    if (node->op == FC_OP_CONTAINS && fc_is_list(field)) {
-        fc_codes_contains(runner, node, known, spot, codes);
-        return 1;
-    }
-    if (fc_codes_plain(node, spot, codes)) return 1;
+    if (fc_codes_shared(runner, node, known, spot, codes) || fc_codes_plain(node, spot, codes)) return 1;
     if (!fc_are_texts(runner, node->slot, field)) return 0;
     if (field->kind == FC_FIELD_VIEW) return fc_codes_texts(spot, runner->columns->program, node, codes, NULL);
     const uint8_t *const end = field->bytes + fc_unsigned_at(field->data, field->offset + runner->first + runner->batch, field->width);
@@ -244,6 +253,8 @@ static void fc_step_rows(FcRunner *runner, uint32_t station) {
         fc_step_test(runner, node, known, spot);
     else if (known->targets)
         fc_send_known(runner, spot, known);
+    else if (node && node->op == FC_OP_SWITCH && runner->classes)
+        fc_send_classes(runner, node, spot);
     else if (node || !fc_step_split(runner, station, spot))
         fc_send_each(runner, station, spot, &runner->rooms[slot]);
 }
