@@ -107,7 +107,9 @@ def test_realistic_rules(seed: int):
     for name in choices.sample(list(columns), 3):
         columns[name] = columns[name].dictionary_encode()
     columns["age"] = pa.array([choices.randrange(60) for _ in range(rows)], choices.choice([pa.int64(), pa.uint8()]))
-    columns["tags"] = pa.array([[f"t{choices.randrange(20)}" for _ in range(choices.randrange(3))] for _ in range(rows)])
+    columns["tags"] = pa.array(
+        [[f"t{choices.randrange(20)}" for _ in range(choices.randrange(3))] for _ in range(rows)]
+    )
     columns.pop(choices.choice([*columns, "none of them"]), None)
     table = pa.table({name: pa.concat_arrays([column] * 20) for name, column in columns.items()})
     assert_rows_equal(engine, lambda: table, rows_of(table.slice(0, rows)), 0, times=20)

@@ -87,7 +87,8 @@ FC_INLINE uint32_t fc_crowd_row(const uint16_t *rows, uint32_t i) {
     return rows ? rows[i] : i;
 }
 
-FC_INLINE void fc_narrow_bytes(const uint8_t *map, const uint64_t *table, const uint32_t *classes, const uint16_t *rows, uint32_t count, uint64_t *masks) {
+FC_INLINE void fc_narrow_bytes(
+    const uint8_t *map, const uint64_t *table, const uint32_t *classes, const uint16_t *rows, uint32_t count, uint64_t *masks) {
     for (uint32_t i = 0; i < count; i++) masks[i] &= table[map[classes[fc_crowd_row(rows, i)]]];
 }
 

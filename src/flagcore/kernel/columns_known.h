@@ -93,8 +93,7 @@ static int fc_are_below(const FcField *field, int64_t at, uint32_t count, uint64
 /* Can every index of this batch be used as it is, in tables of `room` entries? */
 static int fc_are_inside(FcRunner *runner, uint32_t place, const FcField *field, uint32_t room) {
     int8_t *const note = &runner->soundness[place];
-    if (*note == 0)
-        return fc_is_noted(note, fc_are_below(field, field->offset + runner->first, runner->batch, fc_index_limit(field, room)));
+    if (*note == 0) return fc_is_noted(note, fc_are_below(field, field->offset + runner->first, runner->batch, fc_index_limit(field, room)));
     return *note > 0;
 }
 

@@ -105,8 +105,7 @@ FC_INLINE void fc_codes_gate(FcSpot spot, const FcNode *node, uint8_t *codes, ui
     }
 }
 
-FC_INLINE int fc_codes_texts_of(
-    FcSpot spot, const FcProgram *program, const FcNode *node, uint8_t *codes, uint32_t width, const uint8_t *end) {
+FC_INLINE int fc_codes_texts_of(FcSpot spot, const FcProgram *program, const FcNode *node, uint8_t *codes, uint32_t width, const uint8_t *end) {
     const int shape = fc_shape(spot);
     switch (node->op) {
     case FC_OP_TEXT:
