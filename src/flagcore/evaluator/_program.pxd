@@ -117,14 +117,16 @@ cdef extern from "host.h":
         uint8_t root_is_subject
 
     ctypedef struct Outcome:
-        PyObject *value
         PyObject *details
         uint64_t count
 
     ctypedef struct Flag:
         FcProgram program
         Outcome *outcomes
+        const uint16_t *variants
+        PyObject **values
         Outcome *constant
+        PyObject **constant_value
         PyObject *key
         PyObject *owner
         uint64_t mismatches
@@ -222,6 +224,8 @@ cdef extern from "host.h":
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
     void host_walk_all(const FlagTable *table, const FlagRecord *flags, uint32_t count, Fetcher *fetcher, Scratch *scratch,
                        Outcome **outcomes)
+    uint32_t host_value_count(const FcHeader *header)
+    void host_list_variants(const FcProgram *program, uint16_t *variants)
     FcResult host_outcome_source(const FcProgram *program, uint32_t outcome)
     Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos)
     void scratch_free(Scratch *scratch)
@@ -280,7 +284,7 @@ cdef class Program:
     cdef readonly bytes source
     cdef readonly tuple links    # Program, ValueSet or None for each link; keeps them alive
     cdef readonly object revision
-    cdef void *arrays            # one allocation: links, outcomes, slots
+    cdef void *arrays            # one allocation: links, outcomes, values, slots, variants
     cdef uint32_t outcome_slots, memo_words  # what an evaluation needs, prerequisites included
 
 

@@ -242,8 +242,10 @@ cdef class Program:
     def __dealloc__(self):
         cdef uint32_t i
         for i in range(self.flag.outcome_count):
-            Py_XDECREF_pointer(self.flag.outcomes[i].value)
             Py_XDECREF_pointer(self.flag.outcomes[i].details)
+        if self.arrays != NULL:
+            for i in range(host_value_count(header_of(&self.flag))):
+                Py_XDECREF_pointer(self.flag.values[i])
         Py_XDECREF_pointer(self.flag.key)
         PyMem_Free(self.arrays)
 
@@ -379,18 +381,10 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     cdef const FcHeader *header = <const FcHeader *>content
     cdef Program program = Program.__new__(Program)
     cdef Flag *flag = &program.flag
-    cdef size_t link_bytes = header.link_count * sizeof(void *)
-    cdef size_t outcome_bytes = header.outcome_count * sizeof(Outcome)
     cdef uint32_t *slot_numbers
     cdef uint32_t i
     program.source, program.links, program.revision = source, links, revision
-    program.arrays = PyMem_Calloc(1, link_bytes + outcome_bytes + header.slot_count * sizeof(uint32_t))
-    if program.arrays == NULL:
-        raise MemoryError
-    flag.outcomes = <Outcome *>(<char *>program.arrays + link_bytes)
-    flag.outcome_count = header.outcome_count
-    flag.slot_count = header.slot_count
-    slot_numbers = <uint32_t *>(<char *>flag.outcomes + outcome_bytes)
+    slot_numbers = allocated(program, header)
     for i in range(header.slot_count):
         slot_numbers[i] = slots.slot_of(content, <const FcSlot *>(content + header.slot_offset) + i)
     fc_program_init(&flag.program, content, slot_numbers, <const void *const *>program.arrays)
@@ -403,8 +397,26 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     flag.owner = <PyObject *>program
     set_form(flag)
     flag.places = places_of(slot_numbers, flag.slot_count) if flag.is_local else NO_PLACES
-    flag.constant = constant_outcome(flag)
+    set_values(flag)
+    set_constant(flag)
     return program
+
+
+cdef uint32_t *allocated(Program program, const FcHeader *header) except NULL:
+    """Make room for the program's arrays, zeroed, the wider elements first; return the slot numbers, to be filled in."""
+    cdef size_t outcomes = header.link_count * sizeof(void *)
+    cdef size_t values = outcomes + header.outcome_count * sizeof(Outcome)
+    cdef size_t slot_numbers = values + (<size_t>host_value_count(header) + 1) * sizeof(PyObject *)
+    cdef size_t variants = slot_numbers + header.slot_count * sizeof(uint32_t)
+    cdef char *room = <char *>PyMem_Calloc(1, variants + header.outcome_count * sizeof(uint16_t))
+    if room == NULL:
+        raise MemoryError
+    program.arrays = room
+    program.flag.outcomes = <Outcome *>(room + outcomes)
+    program.flag.values = <PyObject **>(room + values)
+    program.flag.variants = <const uint16_t *>(room + variants)
+    program.flag.outcome_count, program.flag.slot_count = header.outcome_count, header.slot_count
+    return <uint32_t *>(room + slot_numbers)
 
 
 cdef uint64_t places_of(const uint32_t *slot_numbers, uint32_t count) noexcept:
@@ -440,24 +452,28 @@ cdef set_links(Program program, const void **into, tuple links):
             into[i] = PyBytes_AS_STRING((<ValueSet>link).source)
 
 
-cdef Outcome *constant_outcome(Flag *flag) noexcept:
-    """Return the outcome of a flag that looks at nothing, NULL for others; fill in the values that need no object made."""
-    cdef const FcProgram *program = &flag.program
-    cdef const FcLeaf *leaf
+cdef void set_values(Flag *flag) noexcept:
+    """Tell by outcome whose value it gives; fill in the values that need no object made."""
     cdef uint32_t i
-    if program.value_type == FC_VALUE_BOOLEAN:
-        for i in range(header_of(flag).leaf_count):
-            leaf = &program.leaves[i]
-            if leaf.kind == FC_LEAF_VARIANT:
-                set_value(&flag.outcomes[leaf.outcome], variant_at(flag, leaf.variant).scalar != 0)
-    if not program.entry & FC_LEAF or program.leaves[program.entry & ~FC_LEAF].kind == FC_LEAF_SPLIT:
-        return NULL
-    return &flag.outcomes[program.leaves[program.entry & ~FC_LEAF].outcome]
+    host_list_variants(&flag.program, <uint16_t *>flag.variants)
+    if flag.program.value_type == FC_VALUE_BOOLEAN:
+        for i in range(host_value_count(header_of(flag))):
+            set_value(flag, i, variant_at(flag, i).scalar != 0)
 
 
-cdef inline void set_value(Outcome *outcome, object value) noexcept:
+cdef void set_constant(Flag *flag) noexcept:
+    """Know the outcome of a flag that looks at nothing."""
+    cdef const FcProgram *program = &flag.program
+    cdef uint32_t outcome
+    if program.entry & FC_LEAF and program.leaves[program.entry & ~FC_LEAF].kind != FC_LEAF_SPLIT:
+        outcome = program.leaves[program.entry & ~FC_LEAF].outcome
+        flag.constant = &flag.outcomes[outcome]
+        flag.constant_value = &flag.values[flag.variants[outcome]]
+
+
+cdef inline void set_value(const Flag *flag, uint32_t variant, object value) noexcept:
     Py_INCREF(value)
-    outcome.value = <PyObject *>value
+    flag.values[variant] = <PyObject *>value
 
 
 def text_identity(str text not None):
@@ -555,18 +571,18 @@ cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noe
     cdef Outcome *known = &flag.outcomes[outcome]
     cdef uint32_t variant = host_outcome_source(&flag.program, outcome).variant
     cdef object built
-    if variant == FC_NONE or flag.program.value_type == FC_VALUE_OBJECT:
+    if variant >= host_value_count(header_of(flag)) or flag.program.value_type == FC_VALUE_OBJECT:
         return NULL
     try:
-        if known.value == NULL:
-            set_value(known, value_of(flag, variant))
+        if flag.values[variant] == NULL:
+            set_value(flag, variant, value_of(flag, variant))
         if details and known.details == NULL:
-            built = details_of(flag, outcome, <object>known.value)
+            built = details_of(flag, outcome, <object>flag.values[variant])
             Py_INCREF(built)
             known.details = <PyObject *>built
     except BaseException:
         return NULL
-    return known.details if details else known.value
+    return known.details if details else flag.values[variant]
 
 
 

@@ -37,16 +37,18 @@ typedef struct { /* 24 bytes: an attribute that some program looks at; one recor
     uint8_t is_placed;       /* the hint was found in a dict */
 } Attribute;
 
-typedef struct { /* 24 bytes: one possible result of a flag */
-    PyObject *value;   /* NULL until first used, and always for objects and for the caller's default value */
-    PyObject *details; /* likewise */
+typedef struct { /* 16 bytes: one possible result of a flag */
+    PyObject *details; /* NULL until first used, and always for objects and for the caller's default value */
     uint64_t count;    /* evaluations that ended here since counters were last drained */
 } Outcome;
 
 typedef struct { /* one flag, linked; lives inside its Program, which keeps everything here alive */
     FcProgram program;
     Outcome *outcomes;
-    Outcome *constant;      /* the outcome of a flag that is one leaf; NULL: walk */
+    const uint16_t *variants; /* by outcome: which element of `values` it gives. Two bytes that stay in the cache where outcomes do not */
+    PyObject **values;        /* by variant, NULL until first used, and always for objects; one more, NULL: the caller's default value */
+    Outcome *constant;        /* the outcome of a flag that is one leaf; NULL: walk */
+    PyObject **constant_value;
     PyObject *key;          /* str */
     PyObject *owner;        /* the Program, borrowed */
     uint64_t mismatches;    /* evaluations that asked for another type */
@@ -792,6 +794,27 @@ static __attribute__((unused)) FcResult host_outcome_source(const FcProgram *pro
     return result;
 }
 
+enum { MAX_VALUES = 0xFFFF }; /* variants beyond have no value ready: theirs is made for each answer */
+
+static __attribute__((unused)) uint32_t host_value_count(const FcHeader *header) {
+    return header->variant_count < MAX_VALUES ? header->variant_count : MAX_VALUES;
+}
+
+/* Write by outcome the element of Flag.values that it gives: the one behind the last for the caller's default value. */
+static __attribute__((unused)) void host_list_variants(const FcProgram *program, uint16_t *variants) {
+    const uint32_t none = host_value_count((const FcHeader *)program->bytes);
+    const uint32_t count = ((const FcHeader *)program->bytes)->leaf_count;
+    for (const FcLeaf *leaf = program->leaves; leaf < program->leaves + count; leaf++) {
+        const int is_split = leaf->kind == FC_LEAF_SPLIT;
+        const FcContestant *contestants = (const FcContestant *)(program->bytes + leaf->variant);
+        for (uint32_t i = 0; i < (is_split ? leaf->count : 1u); i++) {
+            const uint32_t variant = is_split ? contestants[i].variant : leaf->kind == FC_LEAF_VARIANT ? leaf->variant : none;
+            variants[leaf->outcome + i] = (uint16_t)(variant < none ? variant : none);
+        }
+        if (is_split) variants[leaf->outcome + leaf->count] = (uint16_t)none;
+    }
+}
+
 /* ---- scratch ----------------------------------------------------------------------------------------------------- */
 
 static size_t scratch_words(uint32_t bits) {
@@ -851,26 +874,40 @@ static __attribute__((unused)) void scratch_adopt(Scratch *scratch, Scratch *old
 
 /* ---- evaluations ------------------------------------------------------------------------------------------------- */
 
+/* Borrowed reference to an outcome's value or details; NULL where it has to be made. */
+static inline __attribute__((always_inline)) PyObject *host_ready_answer(const Flag *flag, uint32_t outcome, int details) {
+    return details ? flag->outcomes[outcome].details : flag->values[flag->variants[outcome]];
+}
+
 /* New reference to what a getter returns for an outcome, which is counted; NULL: there is no memory for it. Of a getter's
  * arguments the second is read, the caller's default value, when the outcome needs it. */
-static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *flag, Outcome *outcome, PyObject *const *arguments,
+static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *flag, uint32_t outcome, PyObject *const *arguments,
                                                                    int details) {
-    PyObject *answer = details ? outcome->details : outcome->value;
+    PyObject *answer = host_ready_answer(flag, outcome, details);
     if (HOST_LIKELY(answer != NULL))
         Py_INCREF(answer);
     else
-        answer = host_whole_answer(flag, (uint32_t)(outcome - flag->outcomes), arguments[1], details);
-    if (HOST_LIKELY(answer != NULL)) outcome->count++;
+        answer = host_whole_answer(flag, outcome, arguments[1], details);
+    if (HOST_LIKELY(answer != NULL)) flag->outcomes[outcome].count++;
     return answer;
 }
 
 /* An answer which has to be made: that may collect garbage, whose finalizers may swap the revision. */
-static __attribute__((noinline)) PyObject *host_answer_made(const FlagTable *table, const Flag *flag, Outcome *outcome,
+static __attribute__((noinline)) PyObject *host_answer_made(const FlagTable *table, const Flag *flag, uint32_t outcome,
                                                             PyObject *const *arguments, int details) {
     PyObject *owner = Py_NewRef(table->owner);
     PyObject *answer = host_answer(flag, outcome, arguments, details);
     Py_DECREF(owner);
     return answer;
+}
+
+/* The same where no foreign code has run since the flag was found. */
+static inline __attribute__((always_inline)) PyObject *host_answer_plain(const FlagTable *table, const Flag *flag, uint32_t outcome,
+                                                                         PyObject *const *arguments, int details) {
+    PyObject *answer = host_ready_answer(flag, outcome, details);
+    if (HOST_UNLIKELY(answer == NULL)) return host_answer_made(table, flag, outcome, arguments, details);
+    flag->outcomes[outcome].count++;
+    return Py_NewRef(answer);
 }
 
 /* Answer of a flag that is local, for an exact dict. The frame lies on the C stack; only what is used of it is touched. */
@@ -889,15 +926,10 @@ static inline __attribute__((always_inline)) PyObject *host_answer_local(const F
     fetcher.owner = NULL; /* the rest is set with it */
     const FcResult result = is_forked ? fc_walk_forks_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher)
                                       : fc_walk_small_inline(&flag->program, &frame, host_fetch_dict_local, &fetcher);
-    Outcome *outcome = &flag->outcomes[result.outcome];
-    PyObject *answer = details ? outcome->details : outcome->value;
-    if (HOST_LIKELY(fetcher.owner == NULL)) {
-        if (HOST_UNLIKELY(answer == NULL)) return host_answer_made(table, flag, outcome, arguments, details);
-        outcome->count++;
-        return Py_NewRef(answer);
-    }
+    const uint32_t outcome = result.outcome;
+    if (HOST_LIKELY(fetcher.owner == NULL)) return host_answer_plain(table, flag, outcome, arguments, details);
     host_release(held, fetcher.secured);
-    answer = host_answer(flag, outcome, arguments, details);
+    PyObject *answer = host_answer(flag, outcome, arguments, details);
     Py_DECREF(fetcher.owner);
     return answer;
 }
@@ -930,7 +962,7 @@ static __attribute__((noinline)) PyObject *host_answer_context(const FlagTable *
     const FcResult result = fc_walk_wide_inline(&flag->program, &scratch->frame, host_fetch_dict_wide, &fetcher);
     context->busy = 0;
     scratch->held_count = fetcher.held_count;
-    PyObject *answer = host_answer(flag, &flag->outcomes[result.outcome], arguments, details);
+    PyObject *answer = host_answer(flag, result.outcome, arguments, details);
     Py_DECREF(owner);
     return answer;
 }
@@ -949,11 +981,7 @@ static __attribute__((noinline)) PyObject *host_answer_reused(const FlagTable *t
                                                               PyObject *const *arguments, int details) {
     FcFrame *frame = &context->scratch->frame;
     if (!host_is_known(flag, frame)) return host_answer_context(table, flag, context, arguments, details);
-    Outcome *outcome = &flag->outcomes[host_walk_known(flag, frame)];
-    PyObject *answer = details ? outcome->details : outcome->value;
-    if (HOST_UNLIKELY(answer == NULL)) return host_answer_made(table, flag, outcome, arguments, details);
-    outcome->count++;
-    return Py_NewRef(answer);
+    return host_answer_plain(table, flag, host_walk_known(flag, frame), arguments, details);
 }
 
 /* Is this a reusable context of this engine, with room, over an exact dict, that no evaluation is reading into? */
@@ -970,7 +998,7 @@ static inline __attribute__((always_inline)) PyObject *host_walk_flag(const Flag
                                                                       PyObject *const *arguments, int details) {
     const int is_dict = PyDict_CheckExact(context) || context == Py_None;
     if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
-    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_made(table, flag, flag->constant, arguments, details);
+    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_made(table, flag, (uint32_t)(flag->constant - flag->outcomes), arguments, details);
     if (!is_dict) return host_answer_reused(table, flag, (ContextHead *)context, arguments, details);
     PyObject *dict = context == Py_None ? host_empty : context;
     if (HOST_LIKELY(flag->is_local)) return host_answer_dict(table, flag, dict, arguments, details);
@@ -982,7 +1010,7 @@ static inline __attribute__((always_inline)) PyObject *host_constant_answer(cons
     Outcome *outcome = flag->constant;
     if (outcome == NULL) return NULL;
     if (HOST_UNLIKELY(!PyDict_CheckExact(context) && context != Py_None && !Py_IS_TYPE(context, host_context_type))) return NULL;
-    PyObject *answer = details ? outcome->details : outcome->value;
+    PyObject *answer = details ? outcome->details : *flag->constant_value;
     if (HOST_UNLIKELY(answer == NULL)) return NULL;
     outcome->count++;
     return Py_NewRef(answer);
