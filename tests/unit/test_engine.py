@@ -380,6 +380,24 @@ def test_reusable_contexts_are_asked_again():
     assert sum(counts["mine"].values()) == 3
 
 
+def test_more_variants_than_have_a_value_ready():
+    """Of a flag's variants 65,535 have a value ready; the others' values and details are made for each answer, and are the same."""
+    names = [f"v{i:05}" for i in range(65_600)]
+    rules = [
+        {"id": name, "when": f'x == "{name}"', "serve": name}
+        for name in (names[3], names[65_534], names[65_535], names[-1])
+    ]
+    flag = {"type": "string", "variants": {name: name for name in names}, "default": "v00000", "rules": rules}
+    engine = engine_of({"f": flag})
+    for _ in range(3):
+        for name in (names[3], names[65_534], names[65_535], names[-1]):
+            assert engine.get_string_value("f", "", {"x": name}) == name
+            details = engine.get_string_details("f", "", {"x": name})
+            assert (details.value, details.variant, details.flag_metadata["flagcore.rule"]) == (name, name, name)
+        assert engine.get_string_value("f", "") == "v00000"
+    assert engine.counters()["f"][names[-1], names[-1], "TARGETING_MATCH"] == 6
+
+
 def test_keys_are_found_wherever_they_stand():
     """A key is looked for where it stood in the last dict: dicts of other order, with gaps, other keys or shared ones answer alike."""
     engine = engine_of({f"f{i}": boolean(f"a{i} == {i}") for i in range(8)})
