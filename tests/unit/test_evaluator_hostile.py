@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gc
+import random
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from flagcore.compiler.layout import ProgramFlag
+from flagcore.compiler.reader import ProgramReader
 from flagcore.engine import Engine
 from tests.support.engines import boolean, engine_of, snapshot_of
 
@@ -29,10 +32,29 @@ FLAGS = {
 }
 
 
-@pytest.fixture
-def engine() -> Engine:
-    """An engine that serves FLAGS."""
-    return engine_of(FLAGS)
+def crowd(*names: str) -> list[dict[str, Any]]:
+    """Return rules that no context here meets; they overlap so much that their flag is met by masks."""
+    pairs = [random.Random(number).sample(names, 2) for number in range(100)]
+    tests = [
+        [f'{name} in ["crowd-{number % 7}", "crowd-{number % 5}"]' for name in pair]
+        for number, pair in enumerate(pairs)
+    ]
+    return [{"id": f"c{number}", "when": " and ".join(both), "serve": "on"} for number, both in enumerate(tests)]
+
+
+def crowded(flag: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return a flag that answers as this one does, by a forked program."""
+    return {**flag, "rules": [*crowd(*names), *flag["rules"]]}
+
+
+@pytest.fixture(params=["straight", "forked"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """An engine that serves FLAGS; `many` is walked straight, or is a forked program."""
+    if request.param == "straight":
+        return engine_of(FLAGS)
+    flags = {**FLAGS, "many": crowded(FLAGS["many"], *(f"a{i}" for i in range(6)))}
+    assert ProgramReader(snapshot_of(flags).programs["many"]).flags & ProgramFlag.FORKED
+    return engine_of(flags)
 
 
 class Key:
@@ -98,7 +120,8 @@ def test_keys_that_clear_the_mapping(engine: Engine):
     assert engine.get_boolean_value("many", False, kept) is True
 
 
-def test_what_was_read_plainly_outlives_a_clearing_key():
+@pytest.mark.parametrize("is_forked", [False, True])
+def test_what_was_read_plainly_outlives_a_clearing_key(is_forked: bool):
     """A text found by its hint is only borrowed: before a foreign key may run, it and the revision become references.
 
     The key here clears the context, which frees the text, and swaps the revision; the text is read once more behind it.
@@ -114,6 +137,8 @@ def test_what_was_read_plainly_outlives_a_clearing_key():
             "rules": [{"id": f"r{n}", "when": when, "serve": "on"} for n, when in enumerate(rules)],
         }
     }
+    if is_forked:
+        flags["f"] = crowded(flags["f"], "first", "second", "third")
     engine, later = engine_of(flags), snapshot_of({**flags, "g": boolean()}, revision=2)
     for n in range(40):
         assert engine.get_boolean_value("f", False, {"first": f"{text}{n}", "third": 1}) is True  # sets the hint

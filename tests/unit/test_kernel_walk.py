@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from random import Random
 from struct import pack
 from typing import Any
 
@@ -328,6 +329,25 @@ def test_classes_of_values(memo: bool):
     vip = Classes(ViewKind.SET, 4, link=0, memo=memo)
     assert [vip(value) for value in (None, True, "y", "x", 5)] == [0, 1, 2, 3, 3]
     assert all(view() == 0 for view in (texts, folded, numbers, versions, times, boolean, presence, vip))
+
+
+def test_classes_of_long_affixes():
+    """Patterns and texts that share any number of bytes, zeros among them, around the eight that are compared at once."""
+    source, letters = Random(5), (b"\x00", b"A", b"a", b"z")
+    stems = [b"".join(source.choices(letters, k=source.randrange(22))) for _ in range(8)]
+    ends = [b"".join(source.choices(letters, k=source.randrange(10))) for _ in range(40)]
+    patterns = sorted({source.choice(stems) + end for end in ends} - {b""})
+    classes, count = 3 + len(patterns), len(patterns)
+    prefixes, suffixes = (
+        Classes(kind, classes, Reference(affixes(*patterns)), count=count)
+        for kind in (ViewKind.PREFIX, ViewKind.SUFFIX)
+    )
+    for _ in range(1500):
+        text = source.choice([*stems, *patterns]) + source.choice(ends)[: source.randrange(10)]
+        fitting = [at for at, pattern in enumerate(patterns) if text.startswith(pattern)]
+        wanted = 3 + max(fitting, key=lambda at: len(patterns[at])) if fitting else 2
+        assert prefixes(text.decode()) == wanted, text
+        assert suffixes(text[::-1].decode()) == wanted, text
 
 
 def test_classes_of_addresses():

@@ -77,39 +77,68 @@ FC_INLINE uint32_t fc_class_address(const FcAddress *cuts, uint32_t count, const
 
 /* ---- prefixes and suffixes ------------------------------------------------------------------------------------------- */
 
-/* Byte i of a text, counted from its end for suffixes. */
-FC_INLINE uint8_t fc_text_byte(const FcValue *value, uint32_t i, int suffix, int fold) {
-    return fc_load8(value->u.bytes + (suffix ? value->length - 1 - i : i), fold);
+/* Eight bytes of a text from byte `from` <= length on, counted from its end for suffixes; the first is the highest of the word, and 0
+ * stands for what is behind the text: where two such words differ, they order as the texts do. */
+FC_INLINE uint64_t fc_affix_word(const uint8_t *bytes, uint32_t length, uint32_t from, int suffix, int fold) {
+    const uint32_t left = length - from, lack = left < 8 ? 8 * (8 - left) : 0; /* bits */
+    if (left == 0) return 0;
+    if (length < 8) { /* read from both ends, so that nothing behind the text is touched */
+        const uint64_t word = fc_short(bytes, length, fold).low;
+        return suffix ? word << lack : __builtin_bswap64(word >> (8 * from));
+    }
+    if (suffix) return fc_load64(bytes + (left < 8 ? 0 : left - 8), fold) << lack;
+    return __builtin_bswap64(fc_load64(bytes + (left < 8 ? length - 8 : from), fold) >> lack);
 }
 
-/* How many bytes a pattern and the text share at their beginning. */
-FC_INLINE uint32_t fc_shared(const FcValue *value, const uint8_t *pattern, uint32_t length, int suffix, int fold) {
-    const uint32_t most = length < value->length ? length : value->length;
-    uint32_t n = 0;
-    while (n < most && fc_text_byte(value, n, suffix, fold) == pattern[n]) n++;
-    return n;
+typedef struct { /* a pattern beside a text */
+    uint32_t shared; /* bytes that are the same in both, from the beginning */
+    int is_below;    /* the pattern comes first in byte order, or is the text or its beginning */
+} FcBeside;
+
+typedef struct { /* a text under way through the patterns of a view */
+    const FcValue *value;
+    int suffix, fold;
+    uint32_t from;
+    uint64_t word; /* of the text, from `from` on */
+} FcAffixText;
+
+FC_INLINE FcAffixText fc_affix_from(const FcValue *value, uint32_t from, int suffix, int fold) {
+    return (FcAffixText){value, suffix, fold, from, fc_affix_word(value->u.bytes, value->length, from, suffix, fold)};
+}
+
+/* The bytes before text.from are known to be the same. */
+FC_INLINE FcBeside fc_beside(FcAffixText text, const uint8_t *pattern, uint32_t length) {
+    const uint32_t most = length < text.value->length ? length : text.value->length;
+    uint64_t other = fc_affix_word(pattern, length, text.from, 0, 0);
+    while (FC_UNLIKELY(text.word == other && most - text.from > 8)) {
+        text = fc_affix_from(text.value, text.from + 8, text.suffix, text.fold);
+        other = fc_affix_word(pattern, length, text.from, 0, 0);
+    }
+    if (FC_UNLIKELY(text.word == other)) return (FcBeside){most, length == most};
+    const uint32_t shared = text.from + (uint32_t)__builtin_clzll(text.word ^ other) / 8;
+    return (FcBeside){shared < most ? shared : most, other < text.word};
 }
 
 /* The longest pattern that begins the text. Every pattern between it and the text in byte order begins with it, so it is
- * the last pattern at or below the text, or one of that one's parents: those not longer than what the two share. */
+ * the last pattern at or below the text, or one of that one's parents: those not longer than what the two share. What the text
+ * shares with the patterns around those that are left it shares with all between, and that is not compared again. */
 FC_INLINE uint32_t fc_class_affix(const FcView *view, const FcValue *value, const uint8_t *program, int suffix) {
     if (value->type != FC_TEXT) return FC_CLASS_WRONG;
     const FcAffix *const patterns = fc_at(program, view->data);
     const int fold = view->flags & FC_VIEW_FOLD;
-    uint32_t low = 0, high = view->count, shared = 0;
+    uint32_t low = 0, high = view->count, below = 0, above = 0;
+    FcAffixText text = fc_affix_from(value, 0, suffix, fold);
     while (low < high) {
-        const uint32_t middle = low + (high - low) / 2, length = patterns[middle].text.length;
-        const uint8_t *const pattern = program + patterns[middle].text.offset;
-        const uint32_t n = fc_shared(value, pattern, length, suffix, fold);
-        if (n == length || (n < value->length && pattern[n] < fc_text_byte(value, n, suffix, fold))) {
-            low = middle + 1;
-            shared = n;
-        } else {
-            high = middle;
-        }
+        const uint32_t middle = low + (high - low) / 2, same = below < above ? below : above;
+        if (same != text.from) text = fc_affix_from(value, same, suffix, fold);
+        const FcBeside beside = fc_beside(text, program + patterns[middle].text.offset, patterns[middle].text.length);
+        low = beside.is_below ? middle + 1 : low;
+        high = beside.is_below ? high : middle;
+        below = beside.is_below ? beside.shared : below;
+        above = beside.is_below ? above : beside.shared;
     }
     uint32_t at = low ? low - 1 : FC_NONE;
-    while (at != FC_NONE && patterns[at].text.length > shared) at = patterns[at].parent;
+    while (at != FC_NONE && patterns[at].text.length > below) at = patterns[at].parent;
     return at == FC_NONE ? 2 : 3 + at;
 }
 
