@@ -29,7 +29,9 @@ FORMS = {"pairs": "attributes as pairs", "reused": "context reused"}  # of bindi
 CALLS, ALL_CALLS = 1000, 10_000  # evaluations between the marks: calls.py and kernel_walk.c; evaluate_all's flags
 CALL, WALK, ALL = "instructions a call", "instructions a walk", "instructions a flag of evaluate_all"
 COMPILE, FROM_C = "instructions to compile", "instructions a call from C"
-MEMORY = "bytes a flag after load"
+LOAD, SWAP = "W9: instructions a flag to load", "W13: instructions to swap one flag"
+MEMORY = ("bytes a flag after load", "bytes a flag when all were asked for")
+LOADED, SWAPS = 1000, 10  # flags and swaps between the marks of loads.py
 
 
 class _Count(NamedTuple):
@@ -62,9 +64,10 @@ def measure(tree: Path = ROOT, *, tests: bool = True) -> dict[str, float]:
             for child in (prepare, [*growth, *["--tests"][: 1 if tests else 0]])
         ]
         figures = {name: number for part in sizes for name, number in part.result().items()}
+        loads = pool.submit(_count_loads, folder, environment)
         from_c = pool.submit(_count_from_c, tree, folder, environment)
         counts = [pool.submit(_count_each, count, environment) for count in _counts(tree, folder)]
-        for part in (from_c, *counts):
+        for part in (loads, from_c, *counts):
             figures |= part.result()
     return {name: round(figures[name], 2) for name in sorted(figures)}
 
@@ -88,6 +91,12 @@ def _counts(tree: Path, folder: Path) -> list[_Count]:
 def _count_each(count: _Count, environment: dict[str, str]) -> dict[str, float]:
     found = zip(count.subjects, _count(count.command, count.inside, environment), strict=True)
     return {f"{subject}: {count.what}": each / count.evaluations for subject, each in found}
+
+
+def _count_loads(folder: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Count a load of the flags of W8, and swaps."""
+    load, swaps = _count([sys.executable, str(HERE / "loads.py"), str(folder)], None, environment)
+    return {LOAD: load / LOADED, SWAP: swaps / SWAPS}
 
 
 def _count_from_c(tree: Path, folder: Path, environment: dict[str, str]) -> dict[str, float]:

@@ -6,15 +6,12 @@ Two steps, each in a process of its own:
 
 WHO is a peer, ``flagcore`` (a compiled snapshot) or ``flagcore-json`` (an authored document: checked and compiled). The clock
 runs from the document in memory to the first answer. What is allocated by then, and what the process has grown, are measured
-at the first opening; the difference between two counts is the flags' own. In the environment COUNTED every allocation of
-Python and of engines that use the C library's allocator is known exactly; an engine with an allocator of its own shows in the
-resident memory alone.
+at the first opening; the difference between two counts is the flags' own. In the environment COUNTED of
+benchmarks/memory.py allocations are known exactly.
 """
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import logging
 import os
@@ -25,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.memory import allocated, resident
 from benchmarks.rivals.peer import Peer, load_peer
 from benchmarks.rivals.plain import SUBJECT, plain
 from benchmarks.workloads.bulk import many_flags
@@ -38,8 +36,6 @@ CONTEXT = {SUBJECT: "user-1", "country": "DE", "age": 34}
 KEY = "flag-0001"  # one rule, which matches
 TIMES = 3
 PATIENCE = 5.0  # seconds, after which nothing is opened again
-PAGE = os.sysconf("SC_PAGE_SIZE")
-COUNTED = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
 
 Opening = Callable[
     [bytes], tuple[object, Callable[[], object]]
@@ -59,14 +55,14 @@ def main(step: str, who: str, *arguments: str) -> int:
 
 def _opened(opening: Opening, content: bytes) -> dict[str, float]:
     """Return ``ms`` (the least of up to three openings), ``allocated`` and ``resident`` (bytes grown at the first)."""
-    before = _allocated(), _resident()
+    before = allocated(), resident()
     grown: dict[str, float] = {}
     spans: list[float] = []
     while len(spans) < TIMES and sum(spans) < PATIENCE:
         start = time.perf_counter()
         living, close = opening(content)
         spans.append(time.perf_counter() - start)
-        grown = grown or {"allocated": _allocated() - before[0], "resident": _resident() - before[1]}
+        grown = grown or {"allocated": allocated() - before[0], "resident": resident() - before[1]}
         close()
         del living
     return {"ms": round(1000 * min(spans), 2), **grown}
@@ -109,32 +105,6 @@ def _open_authored(content: bytes) -> tuple[object, Callable[[], object]]:
 def _answering(client: Client) -> tuple[object, Callable[[], object]]:
     assert client.get_boolean_value(KEY, False, CONTEXT) is True
     return client, client.close
-
-
-_MALLINFO2 = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
-
-
-class _Mallinfo2(ctypes.Structure):
-    """glibc's malloc.h: ``hblkhd`` bytes are mapped, ``uordblks`` bytes come from the heap."""
-
-    _fields_ = tuple((name, ctypes.c_size_t) for name in _MALLINFO2)
-
-
-def _allocated() -> int:
-    """Return the bytes that the C library's allocator has handed out (0 where it cannot tell)."""
-    gc.collect()
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallinfo2"):
-        return 0
-    library.mallinfo2.restype = _Mallinfo2
-    info = library.mallinfo2()
-    return int(info.hblkhd + info.uordblks)
-
-
-def _resident() -> int:
-    """Return the bytes that the process has in memory, freed ones given back first."""
-    ctypes.CDLL(None).malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 if __name__ == "__main__":

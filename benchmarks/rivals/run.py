@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.floor import load_floor
 from benchmarks.machine import machine
+from benchmarks.memory import COUNTED
 from benchmarks.rivals.environments import make_environment, run_in
-from benchmarks.rivals.load import COUNTED
 from benchmarks.rivals.peer import progress
 
 __all__ = ["COUNTS", "OURS", "measure_load", "measure_peers"]
