@@ -26,9 +26,9 @@ def main() -> None:
     for _ in range(3):
         _load(content)
     os.getppid()
-    engine = _load(content)
+    engine, snapshot = _load(content)
     os.getpgid(0)
-    snapshots = _snapshots(content)
+    snapshots = _edited(snapshot)
     for _ in range(2):
         _swap(engine, snapshots)
     os.getppid()
@@ -36,16 +36,15 @@ def main() -> None:
     os.getpgid(0)
 
 
-def _load(content: bytes) -> Engine:
-    engine = Engine()
-    engine.load(decode_snapshot(content))
+def _load(content: bytes) -> tuple[Engine, Snapshot]:
+    engine, snapshot = Engine(), decode_snapshot(content)
+    engine.load(snapshot)
     assert engine.get_boolean_value(KEY, False, CONTEXT) is True
-    return engine
+    return engine, snapshot
 
 
-def _snapshots(content: bytes) -> list[Snapshot]:
-    """Return revisions in which one flag is off, on, off..."""
-    first = decode_snapshot(content)
+def _edited(first: Snapshot) -> list[Snapshot]:
+    """Return revisions in which one flag is off, on, off... The others' bytes are the same objects, as a compiler hands them on."""
     programs = [{**first.programs, KEY: constant_program(KEY, bool(turn % 2), None)} for turn in range(SWAPS)]
     return [Snapshot(first.epoch, turn + 2, each) for turn, each in enumerate(programs)]
 

@@ -198,6 +198,7 @@ cdef extern from "host.h":
     PyObject *host_same(PyObject *object)
     Flag *host_find(FlagTable *table, PyObject *key)
     uint32_t host_number(const FlagTable *table, uint32_t hash, const void *key, size_t length)
+    bint host_is_key(PyObject *source, PyObject *key)
     uint32_t host_number_of(const FlagTable *table, PyObject *key)
     ctypedef struct ContextHead:
         Scratch *scratch

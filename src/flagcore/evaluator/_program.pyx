@@ -21,8 +21,8 @@ from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from cpython.tuple cimport PyTuple_GET_ITEM
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
-from libc.string cimport memcmp, memcpy, memset
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.string cimport memcpy
 
 __all__ = ["Context", "EvaluationDetails", "Evaluations", "Evaluator", "FlagHandle", "Program", "ProgramSet", "ValueSet", "Values"]
 
@@ -201,25 +201,6 @@ cdef class ValueSet:
         self.source = source
 
 
-cdef bint is_key(str key, bytes source) except -1:
-    """Return whether verified program bytes are of this flag."""
-    cdef FcText known = header_in(source).key
-    cdef Py_ssize_t length = 0
-    cdef const char *text
-    if not key.isascii():
-        return encoded(key) == source[known.offset:known.offset + known.length]
-    text = PyUnicode_AsUTF8AndSize(key, &length)
-    return <uint32_t>length == known.length and memcmp(text, PyBytes_AS_STRING(source) + known.offset, length) == 0
-
-
-cdef bytes encoded(str key):
-    """Return a key in UTF-8, None when it cannot be: then no flag has it."""
-    try:
-        return key.encode()
-    except UnicodeEncodeError:
-        return None
-
-
 cdef const FcHeader *verified(bytes source, str key) except NULL:
     """Return the header of sound program bytes of the flag ``key``; raise MalformedProgramError for all others."""
     cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(source)
@@ -227,7 +208,7 @@ cdef const FcHeader *verified(bytes source, str key) except NULL:
     cdef uint32_t status = fc_verify(content, PyBytes_GET_SIZE(source))
     if status != FC_OK:
         raise MalformedProgramError(fc_status_text(status).decode())
-    if not is_key(key, source):
+    if not host_is_key(<PyObject *>source, <PyObject *>key):
         raise MalformedProgramError(f"the program is of the flag {text_at(content, header.key)!r}")
     return header
 
@@ -974,7 +955,7 @@ cdef dict replacements(ProgramSet previous, dict programs, dict value_sets):
         return None
     for key, given in programs.items():
         old = <bytes>record.source
-        if type(key) is not str or type(given) is not bytes or not is_key(key, old):
+        if type(key) is not str or type(given) is not bytes or not host_is_key(<PyObject *>old, <PyObject *>key):
             return None
         if given is not old and given != old:
             if not is_replaceable(record, given, key):

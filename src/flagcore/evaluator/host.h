@@ -717,16 +717,20 @@ static inline void host_release(PyObject **held, uint32_t count) {
 
 /* ---- flags ------------------------------------------------------------------------------------------------------- */
 
+/* Do these bytes stand where a verified program has its key? */
+static inline int host_has_key(PyObject *source, const void *key, size_t length) {
+    const char *program = PyBytes_AS_STRING(source);
+    const FcText known = ((const FcHeader *)program)->key;
+    return known.length == length && memcmp(program + known.offset, key, length) == 0;
+}
+
 /* Number of the flag of this key and hash, or FC_NONE. */
 static uint32_t host_number(const FlagTable *table, uint32_t hash, const void *key, size_t length) {
     for (uint32_t at = hash & table->index_mask;; at = (at + 1) & table->index_mask) {
         const uint32_t cell = table->index[at];
         if (cell == 0) return FC_NONE;
         const FlagRecord *record = &table->records[cell - 1];
-        if (record->hash != hash) continue;
-        const char *program = PyBytes_AS_STRING(record->source);
-        const FcText known = ((const FcHeader *)program)->key;
-        if (known.length == length && memcmp(program + known.offset, key, length) == 0) return cell - 1;
+        if (record->hash == hash && host_has_key(record->source, key, length)) return cell - 1;
     }
 }
 
@@ -742,6 +746,16 @@ static uint32_t host_number_of(const FlagTable *table, PyObject *key) {
     const uint32_t number = text.type == FC_TEXT ? host_number(table, (uint32_t)hash, text.u.bytes, text.length) : FC_NONE;
     Py_DECREF(held);
     return number;
+}
+
+/* Is this str the key of a verified program? A text that is no Unicode is nobody's. */
+static __attribute__((unused)) int host_is_key(PyObject *source, PyObject *key) {
+    if (HOST_LIKELY(PyUnicode_IS_ASCII(key))) return host_has_key(source, PyUnicode_DATA(key), (size_t)PyUnicode_GET_LENGTH(key));
+    FcValue text;
+    PyObject *held = host_text_value(key, &text);
+    const int is_key = held != NULL && text.type == FC_TEXT && host_has_key(source, text.u.bytes, text.length);
+    Py_XDECREF(held);
+    return is_key;
 }
 
 /* Make room to remember two texts for each linked flag. No two meet at a home that is theirs alone now. Without memory nothing happens. */
