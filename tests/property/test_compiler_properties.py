@@ -14,13 +14,14 @@ from flagcore.compiler.plan import LeafReason, plan_flag
 from flagcore.compiler.reader import ProgramReader
 from flagcore.compiler.rows import normalise, source_weight
 from flagcore.compiler.value_objects import ValueObjects
+from flagcore.model import parse_expression
 from flagcore.model.flagset import Condition, FlagSet, Rule
 from flagcore.model.tree import Constant
 from flagcore.reference import Twin
 from flagcore.snapshot.codec import decode_debug
 from flagcore.snapshot.objects import Snapshot
 from tests.profiles import cases
-from tests.support.authored import FLAG, contexts, expressions, flag_sets, moments
+from tests.support.authored import FLAG, boolean_flag, contexts, expressions, flag_sets, moments
 from tests.support.graph_walker import count_entries
 from tests.support.kernel_library import status_text, verify, verify_set
 from tests.support.program_walker import Walker
@@ -196,3 +197,36 @@ def test_recompiling_takes_over_what_did_not_change(before: FlagSet, after: Flag
     again = compile_flag_set(second, previous=previous)
     assert again.snapshot == compile_flag_set(second).snapshot
     assert "other" not in again.recompiled
+
+
+# --- contained constants ------------------------------------------------------------------------------------------------
+
+_words = st.sampled_from(["a", "A", "b", "B", "ab", "aB", "ß", "c" * 14, "C" * 14])
+
+
+@st.composite
+def _contained(draw: st.DrawFn) -> Rule:
+    """A rule ``tags contains ...`` of one constant or several, some of which ignore case, and perhaps another test."""
+    constants = draw(st.lists(st.tuples(st.sampled_from(["", "i"]), _words), min_size=1, max_size=9))
+    quoted = ", ".join(f'{prefix}"{word}"' for prefix, word in constants)
+    text = f"tags contains [{quoted}]" if len(constants) > 1 else f"tags contains {quoted}"
+    text += draw(st.sampled_from(["", ' and x == "1"', " and n > 3", ' and not (tags contains "b")']))
+    return Rule(id="r", when=Condition(parse_expression(text), text), serve="on")
+
+
+@settings(max_examples=cases(150))
+@given(
+    st.lists(_contained(), min_size=2, max_size=12),
+    st.one_of(st.lists(st.one_of(_words, st.just(1), st.none()), max_size=4), _words, st.none()),
+    st.sampled_from([{}, {"x": "1"}, {"n": 4}, {"x": "1", "n": 3}]),
+    _credits,
+)
+def test_rows_by_contained_constants_answer_as_the_twin(
+    rules: list[Rule], tags: object, more: Context, credit: int
+) -> None:
+    """Elements of lists and parts of texts, with and without case, one constant or many: the first rule that holds decides."""
+    named = [msgspec.structs.replace(rule, id=f"r{number}") for number, rule in enumerate(rules)]
+    flag_set = FlagSet(flags={FLAG: boolean_flag(*named)})
+    snapshot = _compile(flag_set, credit_factor=credit, multi_constants=1, forked_cost=0)
+    context: Context = {"tags": tags, **more}
+    assert _answer(snapshot, context, 0) == _expected(flag_set, context, 0)

@@ -34,8 +34,9 @@ class GraphWalker:
                 return self._smallest(branches)
             case Block():
                 return self._block(node)
-            case ListMulti(path, texts, after):
-                return self._smallest([*(key for text, key in texts if text in self.elements(path)), after])
+            case ListMulti(path, fold, texts, after):
+                held = {text.lower() if fold else text for text in self.elements(path)}
+                return self._smallest([*(key for found, key in texts if not held.isdisjoint(found)), after])
             case TextMulti(views, after):
                 return self._smallest([*(key for view, key in views if self.class_of(view) == 3), after])
             case leaf:
@@ -74,7 +75,7 @@ class GraphWalker:
 
 
 def count_entries(graph: Graph, root: int) -> int:
-    """Return the entries of a graph: exits of branches and forks, masks and rows of blocks, keys of multis."""
+    """Return the entries of a graph: exits of branches and forks, masks and rows of blocks, branches of multis."""
     nodes = [graph.node(number) for number in graph.reachable([root])]
     masks = sum(len(column.masks) for node in nodes if isinstance(node, Block) for column in node.columns)
     return masks + sum(len(children_of(node)) for node in nodes)

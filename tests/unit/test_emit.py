@@ -8,9 +8,14 @@ import pytest
 
 from flagcore.bucketing import seed, variant_identity
 from flagcore.compiler import Options, compile_flag
+from flagcore.compiler.emit import Header, emit_program
+from flagcore.compiler.graph import Built
 from flagcore.compiler.layout import HEADER_SIZE, LEAF_BIT, NO_MEMO, LeafKind, Op, SplitFlag, ViewKind
-from flagcore.compiler.plan import LeafReason
+from flagcore.compiler.plan import Leaf, LeafReason
 from flagcore.compiler.reader import ProgramReader, to_double
+from flagcore.compiler.select import select
+from flagcore.compiler.simplify import Graph
+from flagcore.compiler.views import TextView, View
 from flagcore.model import parse_expression
 from flagcore.model.flagset import Condition, Flag, FlagSet, RampStep, Requirement, Rule, Segment
 from flagcore.terms import FlagType
@@ -256,6 +261,30 @@ def test_an_attribute_has_one_table_of_texts(credit: int) -> None:
         assert len(set(lookups + views)) == len(lookups) + len(views)
         found |= {Op.LOOKUP for _ in lookups} | {Op.SWITCH for _ in views}
     assert found
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_texts_that_one_walk_may_ask_for_twice_keep_their_class(forked: bool) -> None:
+    """A switch that two branches of a fork share is no lookup: its class is found once and remembered."""
+    views: list[View] = [TextView(number, (name,), False) for number, name in enumerate("xyz")]
+    for view in views:
+        assert isinstance(view, TextView)
+        view.add([b"v%d" % number for number in range(9)])
+        view.freeze()
+    graph = Graph(views)
+    leaves = [graph.leaf(number) for number in range(10)]
+    shared = graph.branch(0, range(3, 12), leaves)
+    branches = [graph.test(1, (3, 4), shared, leaves[9]), graph.test(2, (3, 4), shared, leaves[8])]
+    root = graph.fork([(0, branch) for branch in branches]) if forked else branches[0]
+    selection = select(Built(graph, root), views, (), Options(direct_tests=1))
+    rules = [f"r{number}" for number in range(10)]
+    header = Header("f", FlagType.BOOLEAN, {"off": False, "on": True}, rules, {})
+    found = [Leaf(LeafReason.TARGETING_MATCH, rule=number, variant="on") for number in range(10)]
+    program = ProgramReader(emit_program(header, found, selection, views))
+    assert status_text(verify(program.data)) == status_text(0)
+    ops = [node.op for node in program.nodes]
+    assert (ops.count(Op.LOOKUP), ops.count(Op.SWITCH)) == ((0, 1) if forked else (1, 0))
+    assert [view.memo != NO_MEMO for view in program.views] == ([True] if forked else [])
 
 
 def test_a_large_view_with_few_runs_is_a_class_test() -> None:

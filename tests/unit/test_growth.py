@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +13,10 @@ from flagcore.compiler import Options, compile_flag_set
 from flagcore.compiler.layout import Op
 from flagcore.compiler.reader import ProgramReader
 from flagcore.engine import Engine
-from flagcore.model import loads
+from flagcore.model import build_flag_set, loads
+from flagcore.model.flagset import FlagSet
 from flagcore.reference import Twin
+from tests.support.program_walker import Walker
 
 _ABOVE_DESIGN = {"boxes": 1.4}  # at 100 rules a second switch costs less than the block that the design counts
 
@@ -59,3 +62,34 @@ def test_few_rules_are_not_met_by_masks(family: str) -> None:
     """Ten rules that a switch or a chain can tell apart stay on the straight walk: the longer one costs more than it saves."""
     assert {Op.FORK, Op.BLOCK, Op.MULTI}.isdisjoint(node.op for node in _program(family, 10).nodes)
     assert Op.BLOCK in {node.op for node in _program(family, 10, forked_cost=0).nodes}
+
+
+def _containing(count: int, constant: Callable[[int], str]) -> FlagSet:
+    """Rules ``tags contains ...``, every other one with a test beside it."""
+    conditions = [f"tags contains {constant(n)}" + (' and plan == "pro"' if n % 2 else "") for n in range(count)]
+    rules = [{"id": f"r{n}", "when": when, "serve": "on"} for n, when in enumerate(conditions)]
+    flags = {FLAG: {"type": "boolean", "default": "off", "rules": rules}}
+    return build_flag_set({"schema": "flagcore/v1", "flags": flags}).flag_set
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        lambda n: f'"t{n}"',
+        lambda n: f'i"T{n}"',
+        lambda n: f'{"i" if n % 2 else ""}"t{n}"',
+        lambda n: "[" + ", ".join(f'"t{n}-{m}"' for m in range(20)) + "]",
+        lambda n: "[" + ", ".join(f'i"T{n}-{m}"' for m in range(40)) + "]",
+    ],
+    ids=["plain", "case ignored", "both", "20 constants", "40 constants, case ignored"],
+)
+def test_contained_constants_are_looked_up(constant: Callable[[int], str]) -> None:
+    """Some 200 rules that a list must contain a constant for: a handful of steps, however the constants are written."""
+    flag_set = _containing(200, constant)
+    snapshot = compile_flag_set(flag_set, debug=False).snapshot
+    twin = Twin(flag_set)
+    for tags in ([], ["t1", "t7"], ["t150-3", "T9"], ["T199-39", "t0-0", "x"], ["t" * 300]):
+        context = {"tags": tags, "plan": "free"}
+        ending = Walker(snapshot.programs, snapshot.value_sets, context, 0).evaluate(FLAG)
+        assert ending.leaf.rule == twin.evaluate(FLAG, False, context, at=0).rule
+        assert ending.steps <= 8

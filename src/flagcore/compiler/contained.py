@@ -8,20 +8,22 @@ from typing import NamedTuple, TypeVar
 from flagcore.compiler.formula import ALWAYS, Formulas, LiteralFormula
 from flagcore.compiler.plan import Row
 from flagcore.compiler.rows import Rows, normalise
-from flagcore.compiler.views import ListView, MatchView, View
+from flagcore.compiler.views import ListView, MatchView, View, fold_bytes
 from flagcore.model.tree import Path
 
-__all__ = ["ByConstant", "by_constant"]
+__all__ = ["MOST_CONSTANTS", "ByConstant", "by_constant"]
 
 Key = TypeVar("Key")
-_MOST_CONSTANTS = 4  # of one row: it is copied to the child of each
+Element = tuple[bool, bytes]
+"""An element of a list: whether ASCII case is ignored, and the text, then in lower case."""
+MOST_CONSTANTS = (64, 4)  # of one row, which is copied to the child of each: as many as the credit pays for
 
 
 class ByConstant(NamedTuple):
     """Rows by what the value at ``path`` must contain, each restricted to that; a child ends with ``rows[-1]``."""
 
     path: Path
-    texts: dict[bytes, Rows]  # by an element of a list
+    texts: dict[Element, Rows]
     matches: dict[int, Rows]  # by the match view of a text
     rest: Rows  # rows without such a need
 
@@ -33,15 +35,18 @@ class _Need(NamedTuple):
     views: tuple[int, ...]
 
 
-def by_constant(formulas: Formulas, views: Sequence[View], rows: Rows, least: int) -> ByConstant | None:
-    """Split rows at the path that most of them look into; None unless half of them, and ``least`` constants, do."""
+def by_constant(formulas: Formulas, views: Sequence[View], rows: Rows, least: int, most: int) -> ByConstant | None:
+    """Split rows at the path that most of them look into; None unless half of them, and ``least`` constants, do.
+
+    A row with more than ``most`` constants has no such need.
+    """
     body, end = rows[:-1], rows[-1]
-    needs = [next(_needs(formulas, views, row), None) for row in body]
+    needs = [next(_needs(formulas, views, row, most), None) for row in body]
     paths = [need.path for need in needs if need is not None]
     if len(paths) < max(least, len(body) / 2):
         return None
     path = max(sorted(set(paths)), key=paths.count)
-    texts: dict[bytes, list[Row]] = {}
+    texts: dict[Element, list[Row]] = {}
     matches: dict[int, list[Row]] = {}
     rest: list[Row] = []
     for row, need in zip(body, needs, strict=True):
@@ -52,8 +57,8 @@ def by_constant(formulas: Formulas, views: Sequence[View], rows: Rows, least: in
             inside = Row(formulas.restrict(row.formula, number, *views[number].members()), row.leaf)
             view = views[number]
             if isinstance(view, ListView):
-                for text in _texts(view):
-                    texts.setdefault(text, []).append(inside)
+                for element in _elements(view):
+                    texts.setdefault(element, []).append(inside)
             else:
                 matches.setdefault(number, []).append(inside)
     if max(len(texts), len(matches)) < least or len(rest) > len(body) / 2:
@@ -68,14 +73,14 @@ def _children(formulas: Formulas, found: Mapping[Key, Sequence[Row]], end: Row) 
     return children
 
 
-def _needs(formulas: Formulas, views: Sequence[View], row: Row) -> Iterator[_Need]:
+def _needs(formulas: Formulas, views: Sequence[View], row: Row, most: int) -> Iterator[_Need]:
     for part in formulas.requirements(row.formula):
         if part == ALWAYS:
             continue
         numbers = []
         for alternative in formulas.alternatives(part):
             node = formulas.node(alternative)
-            if not isinstance(node, LiteralFormula) or not _is_contained(views[node.view], node.classes):
+            if not isinstance(node, LiteralFormula) or not _is_contained(views[node.view], node.classes, most):
                 break
             numbers.append(node.view)
         else:
@@ -84,18 +89,15 @@ def _needs(formulas: Formulas, views: Sequence[View], row: Row) -> Iterator[_Nee
                 yield _Need(paths.pop(), tuple(numbers))
 
 
-def _is_contained(view: View, classes: tuple[int, ...]) -> bool:
+def _is_contained(view: View, classes: tuple[int, ...], most: int) -> bool:
     """The literal says yes, and the constants of its view can be keys."""
     if classes != view.members():
         return False
     if isinstance(view, ListView):
-        return view.name is None and len(view.literals) <= _MOST_CONSTANTS and _all_plain(view)
+        return view.name is None and len(view.literals) <= most and all(kind == "str" for kind, *_ in view.literals)
     return isinstance(view, MatchView)
 
 
-def _all_plain(view: ListView) -> bool:
-    return all(kind == "str" and not prefix for kind, _, prefix in view.literals)
-
-
-def _texts(view: ListView) -> list[bytes]:
-    return [value.encode() for _, value, _ in view.literals]
+def _elements(view: ListView) -> set[Element]:
+    texts = ((prefix == "i", value.encode()) for _, value, prefix in view.literals)
+    return {(fold, fold_bytes(text) if fold else text) for fold, text in texts}

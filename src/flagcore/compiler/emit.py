@@ -140,6 +140,7 @@ class _Emitter:
     def emit(self) -> bytes:
         bounds = walk_bounds(self._selection.operations)
         self._memos = memo_words(self._selection.operations, _memo_keys, self._leaf_memo_keys())
+        self._lookups = {view for view in self._lookups if _view_key(view) not in self._memos}
         self._number_parts()
         offsets = self._offsets()
         self._pool = Pool(offsets["pool"])
@@ -319,8 +320,8 @@ class _Emitter:
                 return 0, self._pool.add(pack("<I", len(branches)) + self._branches(branches), 4), 0
             case Masked():
                 return 0, self._pool.add(self._block(content), 8), 0
-            case MultiElements(texts, branches, first):
-                table = self._pool.add(build_table({text: number for number, text in enumerate(texts)}), 8)
+            case MultiElements(fold, texts, branches, first):
+                table = self._pool.add(build_table(dict(texts), fold=fold), 8)
                 return 0, self._multi(table, branches, first), 0
             case MultiMatches(automaton, mask, branches, first):
                 return mask, self._multi(0, branches, first), self._views[_automaton_key(automaton)][0]
@@ -465,7 +466,7 @@ def _automaton_key(automaton: int) -> MemoKey:
 
 
 def _lookup_views(operations: Sequence[Operation], views: Sequence[View]) -> set[int]:
-    """Return the views on texts that one switch alone asks."""
+    """Return the views on texts that one switch alone asks; one that a walk may come to twice keeps its class instead."""
     users = Counter(key for operation in operations for key in _memo_keys(operation))
     switched = {operation.content.view for operation in operations if isinstance(operation.content, Switch)}
     return {view for view in switched if users[_view_key(view)] == 1 and isinstance(views[view], TextView)}

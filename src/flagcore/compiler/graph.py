@@ -15,7 +15,7 @@ import msgspec
 from flagcore.compiler.blocks import Blocks
 from flagcore.compiler.chain import Chain
 from flagcore.compiler.check import check_graph, check_groups, check_rows
-from flagcore.compiler.contained import ByConstant, by_constant
+from flagcore.compiler.contained import MOST_CONSTANTS, ByConstant, by_constant
 from flagcore.compiler.formula import ALWAYS
 from flagcore.compiler.nodes import Keyed, ListMulti, TextMulti
 from flagcore.compiler.options import Options
@@ -35,6 +35,7 @@ _HOPE = 0.5  # rows per child that a switch may come to less than guessed, where
 _FEW_BLOCKS = 8  # more blocks in a row are not weighed against a fork
 _TRIALS = 3  # blocks in a row that do not pay end the peeling
 _MOST_PEELED = 40
+_KEYED_DEPTH = 4  # nodes above one another that look for contained constants: two for lists, two for texts
 _NEVER = 1 << 30
 
 
@@ -89,9 +90,9 @@ class _Builder:
     def _build(self, rows: Rows, credit: int, depth: int) -> int:
         if len(rows) == 2:
             return self._chain.build(rows)
-        if self._is_contained and depth > 1 and len(rows) > self._options.multi_constants:
-            split = by_constant(self._formulas, self._views, rows, self._options.multi_constants)
-            if split is not None and (found := self._multi(rows, split, credit, depth - 2)) is not None:
+        if self._is_contained and depth >= _KEYED_DEPTH and len(rows) > self._options.multi_constants:
+            found = self._keyed(rows, credit, depth - _KEYED_DEPTH)
+            if found is not None:
                 return found
         if not self._is_contended(rows):
             return self._chain.build(rows)
@@ -242,10 +243,18 @@ class _Builder:
 
     # -- children by contained constants
 
+    def _keyed(self, rows: Rows, credit: int, depth: int) -> int | None:
+        """Return the nodes that look for contained constants, of long lists too where the credit pays; None: it pays for none."""
+        for most in MOST_CONSTANTS:
+            split = by_constant(self._formulas, self._views, rows, self._options.multi_constants, most)
+            if split is not None and (found := self._multi(rows, split, credit, depth)) is not None:
+                return found
+        return None
+
     def _multi(self, rows: Rows, split: ByConstant, credit: int, depth: int) -> int | None:
         """Return the nodes of a split: elements of a list, then matches of a text, then the rest."""
         weight = source_weight(self._formulas, rows)
-        lists = [*split.texts.values(), *split.matches.values()]
+        lists = {*split.texts.values(), *split.matches.values()}  # constants of one row alone share their child
         spent = sum(source_weight(self._formulas, child) for child in lists)
         if spent > weight + credit:
             return None
@@ -262,5 +271,13 @@ class _Builder:
             multi = self.graph.multi(TextMulti(tuple(sorted(texts.items())), after))
             is_text = self.graph.branch(min(texts), (2,), (after.child, multi))
             after = Keyed(first, is_text)
-        elements = sorted((text, keyed(child)) for text, child in split.texts.items())
-        return self.graph.multi(ListMulti(split.path, tuple(elements), after))
+        for fold in (True, False):
+            grouped: dict[Rows, list[bytes]] = {}
+            for (is_folded, text), child in sorted(split.texts.items()):
+                if is_folded == fold:
+                    grouped.setdefault(child, []).append(text)
+            elements = tuple((tuple(found), keyed(child)) for child, found in grouped.items())
+            if elements:
+                first = min(after.first, *(key.first for _, key in elements))
+                after = Keyed(first, self.graph.multi(ListMulti(split.path, fold, elements, after)))
+        return after.child

@@ -278,9 +278,10 @@ class _Lister:
     def multi_exits(self, node: NodeRecord) -> list[tuple[str, str]]:
         """Every branch with the constants that lead to it, then the rows without one."""
         multi = self._program.multi(node)
+        prefix = "i" if node.flags & NodeFlag.FOLD else ""
         words: list[list[str]] = [[] for _ in multi.branches]
         for key, number in sorted(multi.texts.items()):
-            words[number].append(json.dumps(key, ensure_ascii=False))
+            words[number].append(prefix + json.dumps(key, ensure_ascii=False))
         for bit, number in multi.bits.items():
             words[number].append(f"test {bit}")
         found = zip(words, multi.branches, strict=True)

@@ -50,10 +50,11 @@ class Block(NamedTuple):
 
 
 class ListMulti(NamedTuple):
-    """The smallest leaf of the children whose text is an element of the list at ``path``, and of ``after``."""
+    """The smallest leaf of the children one of whose texts is an element of the list at ``path``, and of ``after``."""
 
     path: tuple[str, ...]
-    texts: tuple[tuple[bytes, Keyed], ...]
+    fold: bool  # ASCII case is ignored; the texts are in lower case
+    texts: tuple[tuple[tuple[bytes, ...], Keyed], ...]  # no text leads to two children
     after: Keyed
 
 
@@ -77,9 +78,7 @@ def children_of(node: Node) -> tuple[int, ...]:
             return tuple(branch.child for branch in branches)
         case Block(_, rows, after):
             return (*rows, after)
-        case ListMulti(_, keyed, after):
-            return (*(key.child for _, key in keyed), after.child)
-        case TextMulti(keyed, after):
+        case ListMulti(_, _, keyed, after) | TextMulti(keyed, after):
             return (*(key.child for _, key in keyed), after.child)
         case _:
             return ()

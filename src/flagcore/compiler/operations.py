@@ -136,7 +136,8 @@ class Masked(NamedTuple):
 class MultiElements(NamedTuple):
     """The branches of a MULTI by the elements of a list; on_false is visited last."""
 
-    texts: tuple[bytes, ...]
+    fold: bool  # ASCII case is ignored
+    texts: tuple[tuple[bytes, int], ...]  # each with the number of its branch
     branches: tuple[Visit, ...]
     rest_first: int
 
@@ -180,7 +181,7 @@ class Operation(msgspec.Struct, frozen=True):
                 return tuple(branch.exit for branch in branches)
             case Masked(_, rows):
                 return (*rows, self.on_false)
-            case MultiElements(_, branches) | MultiMatches(_, _, branches):
+            case MultiElements(_, _, branches) | MultiMatches(_, _, branches):
                 return (*(branch.exit for branch in branches), self.on_false)
         return (self.on_true, self.on_false, self.on_unknown)
 

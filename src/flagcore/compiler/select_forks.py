@@ -33,10 +33,13 @@ class Forks:
 
     def select_elements(self, node: ListMulti, exits: Mapping[int, Exit]) -> Exit:
         after = exits[node.after.child]
-        visits = sorted((self._visit(exits[key.child]), text) for text, key in node.texts)
-        texts, branches = tuple(text for _, text in visits), tuple(visit for visit, _ in visits)
-        content = MultiElements(texts, branches, self._smallest(after))
-        return self._add(Operation(Op.MULTI, node.path, _UNUSED, after, _UNUSED, content=content))
+        visits = [(text, self._visit(exits[key.child])) for found, key in node.texts for text in found]
+        branches = tuple(sorted({visit for _, visit in visits}))
+        numbers = {visit: number for number, visit in enumerate(branches)}
+        texts = tuple(sorted((text, numbers[visit]) for text, visit in visits))
+        content = MultiElements(node.fold, texts, branches, self._smallest(after))
+        flags = NodeFlag.FOLD if node.fold else 0
+        return self._add(Operation(Op.MULTI, node.path, _UNUSED, after, _UNUSED, flags, content=content))
 
     def select_matches(
         self, node: TextMulti, exits: Mapping[int, Exit], views: Sequence[View], automata: Automata
