@@ -1,7 +1,8 @@
-"""Programs with blocks give the rows of a table what they give single calls, whatever tests stand behind the masks."""
+"""Programs with blocks, and with forks, give the rows of a table what they give single calls, whatever tests stand behind the masks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -12,7 +13,8 @@ from flagcore.engine import Engine
 from flagcore.snapshot.objects import Snapshot
 from tests.profiles import cases
 from tests.support.engines import engine_of
-from tests.support.random_forks import WORDS, random_blocks
+from tests.support.program_builder import Builder
+from tests.support.random_forks import WORDS, random_blocks, random_forks
 from tests.support.tables import assert_rows_equal, rows_of
 
 ROWS = 60
@@ -50,14 +52,15 @@ def _column(choices: Random, rows: int, times: int) -> pa.Array:
 
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("memos", [True, False])
-def test_random_blocks(part: int, memos: bool):
-    """Blocks behind tests and switches, rows of several tests, leaves that split: as single calls answer, batch after batch."""
+@pytest.mark.parametrize("make", [random_blocks, random_forks])
+def test_random_programs(make: Callable[..., Builder], part: int, memos: bool):
+    """Blocks behind tests and switches, rows of several tests, leaves that split, forks: as single calls answer, batch after batch."""
     for number in range(part, cases(160), 4):
         choices = Random(number)
         times = choices.choice([1, 1, 40])
         columns = {name: _column(choices, ROWS, times) for name in "abc" if choices.random() < 0.9}
         table = pa.table(columns or {"other": pa.nulls(ROWS * times)})
-        engine = _engine(random_blocks(number, memos=memos).finish())
+        engine = _engine(make(number, memos=memos).finish())
         once = rows_of(table.slice(0, ROWS))
         try:
             assert_rows_equal(engine, lambda table=table: table, once, 0, times=times, threads=1 + number % 2)

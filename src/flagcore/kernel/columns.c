@@ -1,10 +1,11 @@
 /* Runs one program over rows in columns (columns.h). A runner lives in the caller's memory:
  *
- *     FcRunner | values | have | memo | memo_have | outcomes | rooms | texts | items | touched      by row
+ *     FcRunner | values | have | memo | memo_have | outcomes | soundness | rooms | items | touched  by row
  *              | targets of leaves | counts | lists | distinct values' steps                        by node
- *              | buckets | classes | plans of blocks                                                 by node
+ *              | buckets | classes | plans of blocks, or guides                                      both
  */
 #include "arena.h"
+#include "columns_guided.h"
 #include "columns_steps.h"
 
 /* ---- memory ----------------------------------------------------------------------------------------------------------- */
@@ -17,10 +18,12 @@ static void lay_out_frame(FcArena *arena, const FcColumns *columns, FcRunner *ru
     const uint64_t places = columns->field_count;
     runner->frame.values = fc_take(arena, places, sizeof(FcValue));
     runner->frame.have = fc_take(arena, words(places), 8);
+    runner->present = fc_take(arena, words(places), 8);
     runner->frame.memo = fc_take(arena, columns->memo_words, 8);
     runner->frame.memo_have = fc_take(arena, words(columns->memo_words), 8);
     runner->frame.outcomes = fc_take(arena, columns->outcome_room, 8);
     runner->touched = fc_take(arena, places, sizeof(uint32_t));
+    runner->soundness = fc_take(arena, places, 1);
     runner->rooms = fc_take(arena, places, sizeof(FcRoom));
     for (uint64_t i = 0; i < places; i++) {
         FcValue *const items = fc_take(arena, columns->fields[i].longest, sizeof(FcValue));
@@ -49,7 +52,6 @@ static void lay_out_stations(FcArena *arena, const FcColumns *columns, FcRunner 
     runner->dense = fc_take(arena, runner->stations, 1);
     runner->lists = fc_take(arena, runner->stations, sizeof(FcList));
     runner->known = fc_take(arena, runner->stations, sizeof(FcKnown));
-    runner->soundness = fc_take(arena, columns->field_count, 1);
 }
 
 /* Room for what a dictionary's distinct values lead to, one of codes or else targets, if it is not larger than the rows that it serves. */
@@ -113,6 +115,9 @@ static FcRunner *lay_out(FcArena *arena, const FcColumns *columns) {
         lay_out_known_stations(arena, columns, &runner, &left);
         lay_out_memos(arena, columns, &runner, &left);
         if (columns->program->detours) lay_out_plans(arena, columns->program, &runner);
+    } else if (fc_may_be_guided(columns->program)) {
+        lay_out_memos(arena, columns, &runner, &left);
+        runner.guides = fc_take(arena, fc_header(columns->program)->view_count, sizeof(uint32_t));
     }
     if (place) *place = runner;
     return place;
@@ -145,15 +150,28 @@ FcRunner *fc_runner_start(const FcColumns *columns, void *memory, size_t size) {
     FcArena arena = {memory, 0};
     if (!memory || (uintptr_t)memory % 8 || size < fc_runner_size(columns)) return NULL;
     FcRunner *const runner = lay_out(&arena, columns);
-    clear(runner->frame.have, words(columns->field_count));
+    clear(runner->present, words(columns->field_count));
     clear(runner->frame.memo_have, words(columns->memo_words));
     clear(runner->frame.outcomes, columns->outcome_room);
     if (runner->by_node) {
         aim(runner);
         fc_prepare_memos(runner);
         if (columns->program->detours) fc_plan_blocks(runner);
+    } else if (runner->guides) {
+        fc_prepare_memos(runner);
+        fc_find_guides(runner);
     }
+    for (uint64_t i = 0; i < words(columns->field_count); i++) runner->frame.have[i] = runner->present[i];
     return runner;
+}
+
+/* ---- a batch ------------------------------------------------------------------------------------------------------------ */
+
+static void start_batch(FcRunner *runner, int64_t first, uint32_t count) {
+    runner->first = first;
+    runner->batch = count;
+    for (uint32_t i = 0; i < runner->columns->field_count; i++) runner->soundness[i] = 0;
+    fc_forget_memos(runner);
 }
 
 /* ---- by row ------------------------------------------------------------------------------------------------------------- */
@@ -172,17 +190,9 @@ static void run_by_row(FcRunner *runner, int64_t first, uint32_t count, uint32_t
 
 /* ---- by node ------------------------------------------------------------------------------------------------------------ */
 
-/* Forget a batch: what is known of its columns. */
-static void forget_batch(FcRunner *runner) {
-    for (uint32_t i = 0; i < runner->columns->field_count; i++) runner->soundness[i] = 0;
-    fc_forget_memos(runner);
-}
-
 static void run_by_node(FcRunner *runner, int64_t first, uint32_t count, uint32_t *outcomes) {
-    runner->first = first;
-    runner->batch = count;
+    start_batch(runner, first, count);
     runner->outcomes = outcomes;
-    forget_batch(runner);
     const uint32_t entry = fc_target(runner, runner->columns->program->entry);
     if (entry & FC_LEAF) {
         for (uint32_t i = 0; i < count; i++) outcomes[i] = entry & ~FC_LEAF;
@@ -195,10 +205,14 @@ static void run_by_node(FcRunner *runner, int64_t first, uint32_t count, uint32_
 }
 
 void fc_run_rows(FcRunner *runner, int64_t first, uint32_t count, uint32_t *outcomes) {
-    if (runner->by_node)
+    if (runner->by_node) {
         run_by_node(runner, first, count, outcomes);
-    else
+    } else if (runner->guide_count) {
+        start_batch(runner, first, count);
+        fc_run_guided(runner, outcomes);
+    } else {
         run_by_row(runner, first, count, outcomes);
+    }
 }
 
 void fc_read_row(const FcField *field, int64_t row, FcValue *out, FcValue *items, uint8_t *text) {

@@ -77,7 +77,10 @@ struct FcRunner {
     FcClasses *classes; /* by view; NULL: there are too many */
     const FcNode *gate;  /* whose slot and seed `buckets` are of; NULL: no other node needs them */
     FcBatchMemo buckets; /* FC_NONE: not bucketable */
-    FcPlan *plans;       /* of forked programs */
+    uint64_t *present;   /* what frame.have is before a walk: places of guides that no node asks for itself */
+    uint32_t *guides;    /* views whose classes are known before a walk by row */
+    uint32_t guide_count;
+    FcPlan *plans;          /* of forked programs */
     uint32_t *plan_numbers; /* of blocks, by node */
 };
 
@@ -178,7 +181,7 @@ static void fc_fetch_cell(void *host, uint32_t place, FcValue *out) {
 /* Forget a row: what was fetched, and what prerequisites gave. */
 static void fc_forget_row(FcRunner *runner) {
     const FcColumns *const columns = runner->columns;
-    for (uint32_t i = 0; i < runner->touched_count; i++) runner->frame.have[runner->touched[i] >> 6] = 0;
+    for (uint32_t i = 0; i < runner->touched_count; i++) runner->frame.have[runner->touched[i] >> 6] = runner->present[runner->touched[i] >> 6];
     for (uint32_t i = 0; i < columns->outcome_slot_count; i++) runner->frame.outcomes[columns->outcome_slots[i]] = 0;
     runner->touched_count = 0;
 }
