@@ -7,8 +7,8 @@
  *
  * Two ways lead to the same outcomes. By node: a batch of rows stands in lists, one a node; nodes are taken in the order of
  * their indices, and since exits point forward each node sees all its rows at once, in a loop made for its test and its
- * column. By row: the walk of walk.h with a fetch from the columns; for programs with prerequisites, for nodes that have
- * branches, and for very large programs.
+ * column. By row: the walk of walk.h with a fetch from the columns; for programs with prerequisites or nodes that have several
+ * branches (then what dictionaries and integers are to the program's views is known before each walk), and for very large ones.
  */
 #ifndef FLAGCORE_COLUMNS_H
 #define FLAGCORE_COLUMNS_H
