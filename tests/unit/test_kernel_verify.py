@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flagcore.bucketing import variant_identity
+from flagcore.bucketing import seed, variant_identity
 from flagcore.compiler import layout
 from flagcore.compiler.layout import NO_MEMO, NONE, TABLE_LEAF, LinkKind, NodeFlag, Op, ViewKind
 from flagcore.compiler.tables import build_table
@@ -126,6 +126,7 @@ HEADERS = [
     ({"entry": 1000}, "an exit"),
     ({"entry": leaf(1000)}, "an exit"),
     ({"entry": leaf(3)}, "an exit"),
+    ({"entry": 23}, "an exit"),
     ({"entry": NONE}, "an exit"),
     ({"outcome_count": 5}, "outcomes"),
     ({"outcome_count": NONE}, "outcomes"),
@@ -513,6 +514,25 @@ def test_memo_words_have_one_owner():
         shared(lambda builder, slot: builder.split_leaf({"a": 1, "b": 1}, slot, memo=1501)),
     ]
     assert {text[:11] for text in damaged} == {"a memo word"}
+
+
+def test_owners_of_memo_words():
+    """A gate and a split share a word when attribute and salt are the same; words are told apart wherever they lie."""
+
+    def sharing(seed_: int, slot: int, memo: int = 5) -> str:
+        builder = Builder(memo_count=2049)
+        builder.slot("x")
+        builder.slot("y")
+        builder.split_leaf({"a": 1, "b": 1}, 0, memo=5)
+        builder.view(ViewKind.PRESENCE, 0, 3, memo=1024)
+        builder.view(ViewKind.PRESENCE, 1, 3, memo=2048)
+        builder.node(Op.GATE, slot, (leaf(0),) * 3, immediate=seed_, length=memo)
+        return reason(builder.finish())
+
+    same = seed("salt")
+    assert sharing(same, 0) == sharing(same ^ 1, 1, 1023) == sharing(same ^ 1, 1, 1025) == "sound"
+    for other in (sharing(same, 1), sharing(same ^ 1, 0), sharing(same, 0, 1024), sharing(same, 0, 2048)):
+        assert other.startswith("a memo word")
 
 
 # --- tables, sets, automata -------------------------------------------------------------------------------------------
