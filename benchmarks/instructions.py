@@ -9,13 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+
+from benchmarks.callgrind import count_inside
 
 GOALS = {"W1": 190, "W2": 440, "W3": 490, "W4": 3100}  # docs/design/design.md section 5
 CALLS = 2000
@@ -65,21 +63,8 @@ def count(name: str) -> float:
 
 
 def _collect(name: str, calls: int) -> int:
-    return collect(FLOORS.get(name, GETTER), [sys.executable, "-c", _CHILD, name, str(calls)])
-
-
-def collect(toggle: str, command: Sequence[str]) -> int:
-    """Return the instructions that a command spends inside the function ``toggle`` and what it calls."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "callgrind.out"
-        tool = ["valgrind", "--tool=callgrind", f"--toggle-collect={toggle}", f"--callgrind-out-file={out}"]
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        done = subprocess.run([*tool, *command], env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"callgrind of {' '.join(command)[-200:]} failed:\n{done.stderr[-2000:]}")
-        found = re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)
-        assert found is not None
-        return int(found[1])
+    command = [sys.executable, "-c", _CHILD, name, str(calls)]
+    return count_inside(FLOORS.get(name, GETTER), command, {**os.environ, "PYTHONHASHSEED": "0"})
 
 
 def _table(counts: dict[str, float]) -> str:

@@ -13,9 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.against import compared, rendered
 from benchmarks.engines import client_for
-from benchmarks.gate.reference import MissingReference, last_release
 from benchmarks.machine import keep, machine
 from benchmarks.subjects import EVALUATIONS, GET, calls, floors
 from benchmarks.timing import Measured, Subject, measure
@@ -72,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    from benchmarks.against import compared, rendered  # the other side runs this module, too, with its own flagcore
+    from benchmarks.gate.reference import MissingReference, last_release
+
     tolerance = options.tolerance / 100
     try:
         reference = options.against or last_release()

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.callgrind import CountingError
 from benchmarks.gate.baseline import BASELINE, REPEATED, TOLERANCE, Baseline, read_baseline, write_baseline
 from benchmarks.gate.measure import ROOT, is_counted, measure
 from benchmarks.gate.reference import MissingReference, built, commit_of_baseline, resolved
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json:
             print(json.dumps(figures, indent=1))
         return _update(figures, options.because) if options.update else _judge(figures, options)
-    except (MissingReference, OSError, RuntimeError, ValueError) as error:
+    except (CountingError, MissingReference, OSError, RuntimeError, ValueError) as error:
         return _complain(str(error))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.callgrind import count_between_marks
 from benchmarks.gate.growth import SETS
 from benchmarks.instructions import GETTER
 from benchmarks.workloads import MAKERS
@@ -89,7 +89,7 @@ def _counts(tree: Path, folder: Path) -> list[_Count]:
 
 
 def _count_each(count: _Count, environment: dict[str, str]) -> dict[str, float]:
-    found = zip(count.subjects, _count(count.command, count.inside, environment), strict=True)
+    found = zip(count.subjects, count_between_marks(count.command, environment, count.inside), strict=True)
     return {f"{subject}: {count.what}": each / count.evaluations for subject, each in found}
 
 
@@ -139,24 +139,3 @@ def _build_walker(tree: Path, folder: Path) -> Path:
     own = ["-std=gnu11", "-O3", "-fno-strict-overflow", "-fcf-protection=none", f"-I{kernel}"]
     _run([*compiler, *own, *more, *sources, "-o", str(target)], dict(os.environ))
     return target
-
-
-def _count(command: Sequence[str], inside: str | None, environment: dict[str, str]) -> list[int]:
-    """Return instructions between each pair of marks: only inside the function ``inside``, or all."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        tool = ["valgrind", "--tool=callgrind", "--zero-before=getppid", "--dump-before=getpgid"]
-        toggle = [f"--toggle-collect={inside}"] if inside else []
-        _run([*tool, *toggle, f"--callgrind-out-file={out}", *command], environment)
-        dumps = sorted(Path(folder).glob("out.*"), key=lambda path: int(path.suffix[1:]))
-        counts = [_summary(path) for path in dumps]
-    if not all(counts):
-        raise RuntimeError(f"nothing was counted inside {inside}: has the function another name now?")
-    return counts
-
-
-def _summary(path: Path) -> int:
-    found = re.search(r"^(?:summary|totals): (\d+)", path.read_text(), re.MULTILINE)
-    if found is None:
-        raise RuntimeError(f"{path}: no totals")
-    return int(found[1])

@@ -7,20 +7,13 @@
  * Each input is tried as a file, and as the body of a file with the right head: a digest stops nearly every change, and somebody who means
  * harm computes it. Memory has exactly the size that was asked for; ASan and UBSan see what goes beyond.
  */
+#include "../native/require.h"
 #include "cases.h"
 #include "sha256.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { HEAD = 56, STATUSES = 128, MOST_SLOTS = 4096, MOST_FLAGS = 64 };
-
-#define REQUIRE(condition)                                                                                                                           \
-    do {                                                                                                                                             \
-        if (!(condition)) {                                                                                                                          \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                                                  \
-            abort();                                                                                                                                 \
-        }                                                                                                                                            \
-    } while (0)
 
 static uint64_t seen[STATUSES];  /* files by status */
 static uint64_t partly, partly_refused[STATUSES]; /* files opened without some flags; those flags by status */

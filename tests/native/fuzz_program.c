@@ -5,22 +5,13 @@
  *
  * Both run under ASan and UBSan; buffers have exactly the size of what they hold, so that any read beyond is seen.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "require.h"
 #include "walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned int seed);
-
-#define REQUIRE(condition)                                                                                                                           \
-    do {                                                                                                                                             \
-        if (!(condition)) {                                                                                                                          \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                                                  \
-            abort();                                                                                                                                 \
-        }                                                                                                                                            \
-    } while (0)
 
 static uint64_t state;
 static uint64_t accepted, refused;

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks import run
+from benchmarks import against, run
 from benchmarks.against import Beside, judged, rendered
+from benchmarks.gate import reference
 from benchmarks.gate.reference import MissingReference
 
 STEADY = [2.0, 2.01, 2.02, 1.99, 2.0]
@@ -66,7 +67,7 @@ def test_the_verdict_names_what_is_slower() -> None:
 
 def run_against(monkeypatch: pytest.MonkeyPatch, rows: list[Beside], *words: str) -> int:
     """Return the exit code of a comparison that found these rows."""
-    monkeypatch.setattr(run, "compared", lambda *_: rows)
+    monkeypatch.setattr(against, "compared", lambda *_: rows)
     return run.main(["--against", "HEAD", *words])
 
 
@@ -90,7 +91,7 @@ def test_a_reference_that_is_missing_is_said(
     def missing(*_: object) -> str:
         raise MissingReference("no release is tagged in this clone")
 
-    monkeypatch.setattr(run, "last_release", missing)
+    monkeypatch.setattr(reference, "last_release", missing)
     assert run.main(["--against"]) == 2
     assert "no release is tagged" in capsys.readouterr().err
     assert run.main(["--against", "no-such-commit"]) == 2

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.instructions import collect
+from benchmarks.callgrind import count_inside
 from benchmarks.workloads import make
 from bindings.case_table import case_bytes, compiled
 
@@ -48,7 +49,7 @@ def write(folder: Path, name: str) -> None:
 
 def instructions(command: list[str]) -> float:
     """Return the instructions of one evaluation: what a longer run has more, shared among its evaluations."""
-    once, thrice = (collect("evaluate", [*command, str(rounds)]) for rounds in (1, 3))
+    once, thrice = (count_inside("evaluate", [*command, str(rounds)], os.environ) for rounds in (1, 3))
     return (thrice - once) / (2 * CALLS)
 
 

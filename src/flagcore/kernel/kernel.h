@@ -54,7 +54,6 @@ enum { /* FcValue.type */
 
 enum { /* FcValue.done: what has been computed */
     FC_DONE_HASH = 1,       /* hash = XXH64(bytes, 0) */
-    FC_DONE_FOLDED = 2,     /* (reserved) */
     FC_DONE_VERSION = 4,    /* parsed holds a packed version, see walk.h */
     FC_DONE_NO_VERSION = 8, /* the text is not a version */
     FC_DONE_TIME = 16,      /* parsed holds microseconds */
@@ -431,7 +430,7 @@ typedef struct FcProgram {
     uint32_t memo_count;
     uint32_t outcome_slot;  /* where a wide evaluation keeps this program's result when it is a prerequisite; FC_NONE: nowhere */
     uint8_t value_type;
-    uint8_t detours;  /* FC_DETOUR_*; 0: the straight walk, by the inline forms local, small and filled of walk.h, too */
+    uint8_t detours;  /* FC_DETOUR_*; 0: the straight walk, by the inline form small of walk.h, too */
     uint8_t is_plain; /* no leaf splits: an outcome is its leaf */
     uint8_t pad;
 } FcProgram;

@@ -7,7 +7,7 @@
 #include "parse.h"
 #include "sets.h"
 
-enum { FC_CLASS_MISSING = 0, FC_CLASS_WRONG = 1, FC_CLASS_FIRST = 2 };
+enum { FC_CLASS_MISSING = 0, FC_CLASS_WRONG = 1 };
 
 /* ---- ordered views: gap, point, gap, ... --------------------------------------------------------------------------- */
 

@@ -305,20 +305,10 @@ FC_INLINE FcResult fc_run(const FcProgram *program, FcFrame *frame, uint32_t at,
     return fc_finish(program, frame, at, source);
 }
 
-/* Walk a program without detours; values by program slot. */
-FC_INLINE FcResult fc_walk_local_inline(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
-    return fc_run(program, frame, program->entry, (FcSource){frame->have, fetch, host, FC_FORM_LOCAL});
-}
-
-/* The same for programs of at most FC_SMALL_SLOTS slots, nothing fetched before; frame->have is not used. */
+/* Walk a program without detours, of at most FC_SMALL_SLOTS slots; values by program slot, nothing fetched before; frame->have is not used. */
 FC_INLINE FcResult fc_walk_small_inline(const FcProgram *program, FcFrame *frame, FcFetch fetch, void *host) {
     uint64_t have = 0;
     return fc_run(program, frame, program->entry, (FcSource){&have, fetch, host, FC_FORM_SMALL});
-}
-
-/* The same with every slot fetched. */
-FC_INLINE FcResult fc_walk_filled_inline(const FcProgram *program, FcFrame *frame) {
-    return fc_run(program, frame, program->entry, (FcSource){NULL, NULL, NULL, FC_FORM_FILLED});
 }
 
 /* The same by evaluation slot. */
