@@ -59,10 +59,8 @@ def measure(tree: Path = ROOT, *, tests: bool = True) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         folder = Path(name)
         prepare, growth = (_python(f"benchmarks.gate.{part}", folder) for part in ("prepare", "growth"))
-        sizes = [
-            pool.submit(_figures, child, environment)
-            for child in (prepare, [*growth, *["--tests"][: 1 if tests else 0]])
-        ]
+        growth += ["--tests"] if tests else []
+        sizes = [pool.submit(_figures, child, environment) for child in (prepare, growth)]
         figures = {name: number for part in sizes for name, number in part.result().items()}
         loads = pool.submit(_count_loads, folder, environment)
         from_c = pool.submit(_count_from_c, tree, folder, environment)
@@ -95,7 +93,7 @@ def _count_each(count: _Count, environment: dict[str, str]) -> dict[str, float]:
 
 def _count_loads(folder: Path, environment: dict[str, str]) -> dict[str, float]:
     """Count a load of the flags of W8, and swaps."""
-    load, swaps = _count([sys.executable, str(HERE / "loads.py"), str(folder)], None, environment)
+    load, swaps = count_between_marks([sys.executable, str(HERE / "loads.py"), str(folder)], environment)
     return {LOAD: load / LOADED, SWAP: swaps / SWAPS}
 
 
