@@ -19,9 +19,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     small: int = 64  # up to so many rows, a switch is weighed against a block and the plain chain; more may be forked
     max_depth: int = 62  # switches and forks above one another; deeper rows are met in blocks
     least_block: int = 8  # fewer rows are never met in a block
-    forked_cost: int = (
-        12  # comparisons that a flag of few rows must save to be walked the longer way that blocks need; 0: any
-    )
+    forked_cost: int = 8  # comparisons that a flag of few rules must save to be met by masks; 0: any
     block_rows: int = 64  # of one block, 1..64
     group_rows: int = 8  # fewer rows are no group of a fork
     multi_constants: int = 8  # fewer contained constants are tested one by one
