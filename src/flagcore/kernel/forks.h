@@ -1,6 +1,6 @@
 /* The walk of forked programs (kernel.h, "several answers"): FORK, BLOCK and MULTI nodes, branch after branch.
  *
- * Out of line, and a loop of its own: programs without such nodes pay nothing for it. A part of walk.h, whose nodes, values and
+ * A loop of its own, in functions of their own: programs without such nodes pay nothing for it. A part of walk.h, whose nodes, values and
  * leaves it uses. No recursion: a FORK or MULTI under way stands on a stack of FC_FORK_DEPTH entries, 4 kB; of blocks one at most
  * is under way, since its rows hold tests alone.
  *
