@@ -14,14 +14,16 @@ static int fc_is_gated(const FcRunner *runner, const FcNode *node) {
     return is_one_test && fc_is_shared_gate(runner, node);
 }
 
-/* Keep thresholds ascending and distinct. */
+/* Keep thresholds ascending and distinct: each one moves the next. */
 static void fc_add_threshold(FcPlan *plan, uint32_t threshold) {
-    uint32_t at = 0, last = plan->threshold_count;
-    while (at < last && plan->thresholds[at] < threshold) at++;
-    if (at < last && plan->thresholds[at] == threshold) return;
-    for (; last > at; last--) plan->thresholds[last] = plan->thresholds[last - 1];
-    plan->thresholds[at] = threshold;
-    plan->threshold_count++;
+    for (uint32_t i = 0; i < plan->threshold_count; i++) {
+        const uint32_t known = plan->thresholds[i];
+        if (known == threshold) return;
+        if (known < threshold) continue;
+        plan->thresholds[i] = threshold;
+        threshold = known;
+    }
+    plan->thresholds[plan->threshold_count++] = threshold;
 }
 
 /* Local index i: as many thresholds are at or below the bucket; rows with those do not let it in. */
