@@ -376,10 +376,10 @@ cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, ui
     Py_INCREF(key)
     flag.key = <PyObject *>key
     flag.owner = <PyObject *>program
-    set_form(flag)
-    flag.places = places_of(slot_numbers, flag.slot_count) if flag.is_local else NO_PLACES
     set_values(flag)
     set_constant(flag)
+    set_form(flag)
+    flag.places = places_of(slot_numbers, flag.slot_count) if flag.is_local else NO_PLACES
     return program
 
 
@@ -414,7 +414,7 @@ cdef uint64_t places_of(const uint32_t *slot_numbers, uint32_t count) noexcept:
 cdef void set_form(Flag *flag) noexcept:
     """Note by which walk over plain dicts the flag is answered, if by any."""
     cdef bint fits = flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
-    flag.is_local = fits and not flag.program.detours
+    flag.is_local = fits and not flag.program.detours and flag.constant == NULL
     flag.is_local_forked = fits and flag.program.detours == FC_DETOUR_FORKS
 
 

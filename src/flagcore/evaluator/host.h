@@ -55,7 +55,7 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
     uint64_t places;        /* a bit for each evaluation slot that it looks at; not local, or one beyond 63: NO_PLACES */
     uint32_t outcome_count;
     uint32_t slot_count;
-    uint8_t is_local;       /* no detours, and within LOCAL_SLOTS and LOCAL_MEMOS */
+    uint8_t is_local;       /* to be walked, without detours, and within LOCAL_SLOTS and LOCAL_MEMOS */
     uint8_t is_local_forked; /* the same of a forked program: no prerequisites */
 } Flag;
 
@@ -893,8 +893,8 @@ static inline __attribute__((always_inline)) PyObject *host_ready_answer(const F
     return details ? flag->outcomes[outcome].details : flag->values[flag->variants[outcome]];
 }
 
-/* New reference to what a getter returns for an outcome, which is counted; NULL: there is no memory for it. Of a getter's
- * arguments the second is read, the caller's default value, when the outcome needs it. */
+/* New reference to what a getter returns for an outcome, which is counted. Of a getter's arguments the second is read, the caller's
+ * default value, when the outcome needs it. Without memory for it: the default value, and NULL for details. */
 static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *flag, uint32_t outcome, PyObject *const *arguments,
                                                                    int details) {
     PyObject *answer = host_ready_answer(flag, outcome, details);
@@ -903,7 +903,7 @@ static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *f
     else
         answer = host_whole_answer(flag, outcome, arguments[1], details);
     if (HOST_LIKELY(answer != NULL)) flag->outcomes[outcome].count++;
-    return answer;
+    return answer != NULL || details ? answer : Py_NewRef(arguments[1]);
 }
 
 /* An answer which has to be made: that may collect garbage, whose finalizers may swap the revision. */
@@ -1071,8 +1071,12 @@ static inline __attribute__((always_inline)) PyObject *host_getter(PyObject *sel
     const FlagEntry *home = &table->entries[(size_t)((PyASCIIObject *)arguments[0])->hash & table->mask];
     const int is_found = home->asked == arguments[0] && home->flag->program.value_type == type;
     if (HOST_UNLIKELY(!is_found)) return host_walking_getter(self, arguments, count, NULL, type, details);
-    PyObject *answer = host_constant_answer(home->flag, count == 3 ? arguments[2] : Py_None, details);
-    return answer != NULL ? answer : host_walking_getter(self, arguments, count, home->flag, type, details);
+    PyObject *context = count == 3 ? arguments[2] : Py_None;
+    PyObject *answer = host_constant_answer(home->flag, context, details);
+    if (answer != NULL) return answer;
+    if (HOST_LIKELY(!details && home->flag->is_local && PyDict_CheckExact(context)))
+        return host_answer_dict(table, home->flag, context, arguments, 0); /* never NULL for values: a jump, no register saved */
+    return host_walking_getter(self, arguments, count, home->flag, type, details);
 }
 
 /* Named and kept apart, so that a profile shows them. */
