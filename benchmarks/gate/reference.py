@@ -50,7 +50,7 @@ def built(commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="flagcore-reference-") as folder:
         archive = _output("archive", "--format=tar", commit)
         with tarfile.open(fileobj=BytesIO(archive)) as tar:
-            tar.extractall(folder, filter="data")
+            tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         build = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
         done = subprocess.run(build, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
