@@ -15,6 +15,7 @@ from flagcore.engine import Engine
 from flagcore.evaluator.constant import constant_program
 from flagcore.snapshot.objects import Snapshot
 from tests.support.engines import boolean, engine_of, snapshot_of
+from tests.support.processes import python
 
 MANY = 700
 
@@ -219,3 +220,30 @@ def test_threads_that_ask_first():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+NO_MEMORY = """
+import _testcapi
+from tests.support.engines import boolean, engine_of
+
+COUNT = 200
+engine = engine_of({f"f{n}": boolean(f'a{n} == "x" and b{n} == {n}') for n in range(COUNT)})
+refused = 0
+for n in range(COUNT):
+    key, context = f"f{n}", {f"a{n}": "x", f"b{n}": n}
+    _testcapi.set_nomemory(n // 2, n // 2 + 1)  # one request for memory fails, a later one for each two flags
+    try:
+        answer = engine.get_boolean_value(key, False, context)
+    finally:
+        _testcapi.remove_mem_hooks()
+    refused += answer is False
+    assert engine.get_boolean_value(key, False, context) is True
+assert refused, "no request failed within linking"
+"""
+
+
+def test_a_flag_that_found_no_memory_to_be_linked_serves_the_default_value_and_is_linked_next_time():
+    """Wherever linking runs out of memory nothing is raised and nothing crashes; later questions get the right answer."""
+    pytest.importorskip("_testcapi", reason="this interpreter was built without CPython's own test module")
+    done = python("-c", NO_MEMORY)
+    assert done.returncode == 0, done.stderr

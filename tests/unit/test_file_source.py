@@ -20,6 +20,7 @@ import pytest
 
 import flagcore
 from flagcore.distribution import file_source, watching
+from flagcore.distribution.loading import AuthoredFiles
 from flagcore.errors import FlagSetError, SnapshotError
 from flagcore.terms import ProviderStatus
 
@@ -75,6 +76,19 @@ def replace(path: Path, text: str) -> None:
     beside = path.with_name(path.name + ".new~")
     beside.write_text(text)
     beside.replace(path)
+
+
+def test_values_that_python_holds_equal_are_other_values(tmp_path: Path):
+    """1, true and 1.0 compare equal in Python; an edit from one to another is served all the same, and no edit is none."""
+    path = tmp_path / "flags.json"
+
+    def written(value: object) -> bool:
+        flag = {"type": "object", "variants": {"a": {"x": value}}, "default": "a"}
+        path.write_text(json.dumps({"schema": "flagcore/v1", "flags": {"f": flag}}))
+        return files.load(lambda: False).snapshot is not None
+
+    files = AuthoredFiles(str(path))
+    assert [written(value) for value in (1, True, True, 1.0, 1, 1)] == [True, True, False, True, True, False]
 
 
 def test_edit_in_place(connect: Connect, tmp_path: Path) -> None:

@@ -110,13 +110,13 @@ class AuthoredFiles:
                 raise Cancelled
 
         last = self._last
-        if last is not None and flag_set == last.flag_set:
-            return LoadedSnapshot(None, self._known, (*warnings, *last.problems))
         revision = 1 if last is None else last.snapshot.revision + 1
         with placed(self._known):
             compiled = compile_flag_set(
                 flag_set, revision=revision, debug="when asked", previous=last, progress=progress
             )
+        if last is not None and not compiled.recompiled and compiled.flags.keys() == last.flags.keys():
+            return LoadedSnapshot(None, self._known, (*warnings, *last.problems))
         self._last = compiled
         return LoadedSnapshot(compiled.snapshot, self._known, (*warnings, *compiled.problems))
 

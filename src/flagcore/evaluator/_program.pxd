@@ -133,6 +133,7 @@ cdef extern from "host.h":
         uint64_t places
         uint32_t outcome_count
         uint32_t slot_count
+        uint32_t value_count
         uint8_t is_local, is_local_forked
 
     ctypedef struct FlagEntry:
@@ -178,6 +179,7 @@ cdef extern from "host.h":
     enum:
         LOCAL_SLOTS
         LOCAL_MEMOS
+        MAX_VALUES
     const uint64_t NO_PLACES
 
     PyObject *host_mapping_class
@@ -225,8 +227,7 @@ cdef extern from "host.h":
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
     void host_walk_all(const FlagTable *table, const FlagRecord *flags, uint32_t count, Fetcher *fetcher, Scratch *scratch,
                        Outcome **outcomes)
-    uint32_t host_value_count(const FcHeader *header)
-    void host_list_variants(const FcProgram *program, uint16_t *variants)
+    void host_list_variants(const Flag *flag, uint16_t *variants)
     FcResult host_outcome_source(const FcProgram *program, uint32_t outcome)
     Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos)
     void scratch_free(Scratch *scratch)

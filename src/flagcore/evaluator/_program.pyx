@@ -224,9 +224,8 @@ cdef class Program:
         cdef uint32_t i
         for i in range(self.flag.outcome_count):
             Py_XDECREF_pointer(self.flag.outcomes[i].details)
-        if self.arrays != NULL:
-            for i in range(host_value_count(header_of(&self.flag))):
-                Py_XDECREF_pointer(self.flag.values[i])
+        for i in range(self.flag.value_count):
+            Py_XDECREF_pointer(self.flag.values[i])
         Py_XDECREF_pointer(self.flag.key)
         PyMem_Free(self.arrays)
 
@@ -387,7 +386,8 @@ cdef uint32_t *allocated(Program program, const FcHeader *header) except NULL:
     """Make room for the program's arrays, zeroed, the wider elements first; return the slot numbers, to be filled in."""
     cdef size_t outcomes = header.link_count * sizeof(void *)
     cdef size_t values = outcomes + header.outcome_count * sizeof(Outcome)
-    cdef size_t slot_numbers = values + (<size_t>host_value_count(header) + 1) * sizeof(PyObject *)
+    cdef uint32_t value_count = min(header.variant_count, <uint32_t>MAX_VALUES)
+    cdef size_t slot_numbers = values + (<size_t>value_count + 1) * sizeof(PyObject *)
     cdef size_t variants = slot_numbers + header.slot_count * sizeof(uint32_t)
     cdef char *room = <char *>PyMem_Calloc(1, variants + header.outcome_count * sizeof(uint16_t))
     if room == NULL:
@@ -396,7 +396,7 @@ cdef uint32_t *allocated(Program program, const FcHeader *header) except NULL:
     program.flag.outcomes = <Outcome *>(room + outcomes)
     program.flag.values = <PyObject **>(room + values)
     program.flag.variants = <const uint16_t *>(room + variants)
-    program.flag.outcome_count, program.flag.slot_count = header.outcome_count, header.slot_count
+    program.flag.outcome_count, program.flag.slot_count, program.flag.value_count = header.outcome_count, header.slot_count, value_count
     return <uint32_t *>(room + slot_numbers)
 
 
@@ -436,9 +436,9 @@ cdef set_links(Program program, const void **into, tuple links):
 cdef void set_values(Flag *flag) noexcept:
     """Tell by outcome whose value it gives; fill in the values that need no object made."""
     cdef uint32_t i
-    host_list_variants(&flag.program, <uint16_t *>flag.variants)
+    host_list_variants(flag, <uint16_t *>flag.variants)
     if flag.program.value_type == FC_VALUE_BOOLEAN:
-        for i in range(host_value_count(header_of(flag))):
+        for i in range(flag.value_count):
             set_value(flag, i, variant_at(flag, i).scalar != 0)
 
 
@@ -552,7 +552,7 @@ cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noe
     cdef Outcome *known = &flag.outcomes[outcome]
     cdef uint32_t variant = host_outcome_source(&flag.program, outcome).variant
     cdef object built
-    if variant >= host_value_count(header_of(flag)) or flag.program.value_type == FC_VALUE_OBJECT:
+    if variant >= flag.value_count or flag.program.value_type == FC_VALUE_OBJECT:
         return NULL
     try:
         if flag.values[variant] == NULL:

@@ -22,6 +22,7 @@
 
 enum { LOCAL_SLOTS = 32, LOCAL_MEMOS = 32 }; /* programs within both are walked on the C stack: 1.6 kB of it */
 enum { MAX_DIGITS = 4300 };                  /* of an integer that is a subject (bucketing.md 2.1) */
+enum { MAX_VALUES = 0xFFFF };                /* variants beyond have no value ready: theirs is made for each answer */
 
 #define NO_PLACES UINT64_C(1) /* FC_SLOT_NOW, which is forgotten before each evaluation: no context holds it */
 
@@ -55,6 +56,7 @@ typedef struct { /* one flag, linked; lives inside its Program, which keeps ever
     uint64_t places;        /* a bit for each evaluation slot that it looks at; not local, or one beyond 63: NO_PLACES */
     uint32_t outcome_count;
     uint32_t slot_count;
+    uint32_t value_count;   /* of values, without the one more */
     uint8_t is_local;       /* to be walked, without detours, and within LOCAL_SLOTS and LOCAL_MEMOS */
     uint8_t is_local_forked; /* the same of a forked program: no prerequisites */
 } Flag;
@@ -808,16 +810,10 @@ static __attribute__((unused)) FcResult host_outcome_source(const FcProgram *pro
     return result;
 }
 
-enum { MAX_VALUES = 0xFFFF }; /* variants beyond have no value ready: theirs is made for each answer */
-
-static __attribute__((unused)) uint32_t host_value_count(const FcHeader *header) {
-    return header->variant_count < MAX_VALUES ? header->variant_count : MAX_VALUES;
-}
-
 /* Write by outcome the element of Flag.values that it gives: the one behind the last for the caller's default value. */
-static __attribute__((unused)) void host_list_variants(const FcProgram *program, uint16_t *variants) {
-    const uint32_t none = host_value_count((const FcHeader *)program->bytes);
-    const uint32_t count = ((const FcHeader *)program->bytes)->leaf_count;
+static __attribute__((unused)) void host_list_variants(const Flag *flag, uint16_t *variants) {
+    const FcProgram *program = &flag->program;
+    const uint32_t none = flag->value_count, count = ((const FcHeader *)program->bytes)->leaf_count;
     for (const FcLeaf *leaf = program->leaves; leaf < program->leaves + count; leaf++) {
         const int is_split = leaf->kind == FC_LEAF_SPLIT;
         const FcContestant *contestants = (const FcContestant *)(program->bytes + leaf->variant);
