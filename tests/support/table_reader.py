@@ -19,9 +19,8 @@ def hash_key(key: bytes) -> int:
     if len(key) > 12:
         return xxh64(key)
     low, high = struct.unpack("<QI", key.ljust(12, b"\0"))
-    mixed = (low * 0x9E3779B185EBCA87 ^ (high | len(key) << 32) * 0xC2B2AE3D27D4EB4F) % 2**64
-    mixed = (mixed ^ mixed >> 32) * 0x165667B19E3779F9 % 2**64
-    return mixed ^ mixed >> 29
+    product = low * 0x9E3779B185EBCA87
+    return (product >> 64 ^ product ^ (high | len(key) << 32) * 0xC2B2AE3D27D4EB4F) % 2**64
 
 
 def stored_keys(table: bytes) -> dict[bytes, int]:

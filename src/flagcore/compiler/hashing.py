@@ -115,9 +115,8 @@ class _Lanes:
     def short(self, words: list[int], length: int) -> int:
         """The short hash of keys of up to 12 bytes."""
         low, high = (*words, 0, 0)[:2]
-        total = self.narrow(low * _P1) ^ self.narrow((high + self.fill(length << 32)) * _P2)
-        total = self.narrow((total ^ self.shift(total, 32)) * _P3)
-        return total ^ self.shift(total, 29)
+        product = low * _P1
+        return self.shift(product, 64) ^ self.narrow(product) ^ self.narrow((high + self.fill(length << 32)) * _P2)
 
     def accumulate(self, words: list[int]) -> int:
         """Take whole stripes of 32 bytes in and merge the four accumulators."""

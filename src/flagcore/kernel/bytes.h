@@ -117,12 +117,13 @@ FC_INLINE FcShort fc_short(const uint8_t *p, uint32_t n, int fold) {
     return key;
 }
 
-/* Hash of a text of up to 12 bytes in tables: two products side by side and one behind them, a third of the time that XXH64
+__extension__ typedef __uint128_t FcProduct; /* compilers of 64-bit machines have it */
+
+/* Hash of a text of up to 12 bytes in tables: two products side by side, the wide one folded, a quarter of the time that XXH64
  * takes for so few bytes. Tables alone use it; buckets are XXH64. Keys are authored, so nobody can pile them up. */
 FC_INLINE uint64_t fc_hash_short(FcShort key, uint32_t n) {
-    uint64_t hash = key.low * FC_PRIME1 ^ (key.high | (uint64_t)n << 32) * FC_PRIME2;
-    hash = (hash ^ hash >> 32) * FC_PRIME3;
-    return hash ^ hash >> 29;
+    const FcProduct product = (FcProduct)key.low * FC_PRIME1;
+    return (uint64_t)(product >> 64) ^ (uint64_t)product ^ (key.high | (uint64_t)n << 32) * FC_PRIME2;
 }
 
 /* ---- XXH64, the published algorithm --------------------------------------------------------------------------- */

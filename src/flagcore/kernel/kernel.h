@@ -199,8 +199,8 @@ typedef struct { /* 32 bytes, then entries, then long keys */
     uint32_t reserved[2];
 } FcTable;
 
-/* Hash h of a key: XXH64 with seed 0; of keys of up to 12 bytes, with P1..P3 the primes of XXH64, w the first 8 bytes and t the
- * others (little endian, zero padded): x = w * P1 ^ (t | length << 32) * P2; x = (x ^ x >> 32) * P3; h = x ^ x >> 29.
+/* Hash h of a key: XXH64 with seed 0; of keys of up to 12 bytes, with P1 and P2 of the primes of XXH64, w the first 8 bytes and t
+ * the others (little endian, zero padded): x = w * P1, of 128 bits; h = low half of x ^ high half of x ^ (t | length << 32) * P2.
  * Home of h: ((h >> 32) * capacity) >> 32, then linear with wrap. */
 typedef struct { /* 16 bytes */
     uint32_t meta;       /* 0 empty; else value << 8 | k: k = 1 + length for keys of 0..12 bytes (stored in key[], zero padded),
