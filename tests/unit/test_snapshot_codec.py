@@ -103,7 +103,7 @@ def test_random_bodies_are_refused():
 
 def test_newer_formats():
     """A newer file is read when it says that this release may, refused with both numbers when not; added fields are skipped."""
-    body = msgspec.msgpack.encode([3, 7, {"a": b"x"}, {}, {}, "a field of the future"])
+    body = msgspec.msgpack.encode([3, 7, {"a": b"x"}, {}, {}, {}, "a field of the future"])
     assert decode_snapshot(packed(body)).programs == {"a": b"x"}
     with pytest.raises(SnapshotError, match=r"format 2.*reads 1"):
         decode_snapshot(packed(body, min_reader=2))

@@ -5,7 +5,7 @@
    12  u32       lowest format that a reader must know
    16  u64       length of the body
    24  32 bytes  SHA-256 of the body: proves that nothing was cut or changed by accident
-   56  body      msgpack of Snapshot as an array; fields are appended, never changed
+   56  body      msgpack of Snapshot as an array; fields are appended, never changed; `others` only where there are any
 
 Numbers are little-endian. The same snapshot gives the same bytes. What a program or value set holds is proved by the
 kernel's ``verify`` when it is loaded, not here.
@@ -38,9 +38,8 @@ _debug_flags = msgspec.msgpack.Decoder(DebugFlag)
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Return the snapshot as the content of a compiled file."""
-    if type(snapshot.debug) is not dict:
-        snapshot = msgspec.structs.replace(snapshot, debug=dict(snapshot.debug))
-    body = _encoder.encode(snapshot)
+    fields = (snapshot.epoch, snapshot.revision, snapshot.programs, snapshot.value_sets, dict(snapshot.debug))
+    body = _encoder.encode((*fields, snapshot.others) if snapshot.others else fields)
     return _HEAD.pack(MAGIC, FORMAT, FORMAT, len(body), _digest(body)) + body
 
 

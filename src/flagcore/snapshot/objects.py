@@ -1,13 +1,31 @@
-"""What a snapshot is made of: program bytes, value sets, and the separable debug information of ``explain``."""
+"""What a snapshot is made of: program bytes, value sets, and the separable debug information of ``explain``.
+
+Each is an object, named by its id: the letter of its kind, a slash, its name: ``p/checkout.new``, ``v/beta``, ``d/checkout.new``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-__all__ = ["DebugFlag", "DebugGate", "DebugProbe", "DebugRule", "Snapshot"]
+__all__ = [
+    "OTHERS",
+    "DebugFlag",
+    "DebugGate",
+    "DebugProbe",
+    "DebugRule",
+    "ObjectKind",
+    "Snapshot",
+    "content_of",
+    "min_reader_of",
+    "object_id",
+    "objects_of",
+    "parts_of",
+    "split_id",
+]
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -18,6 +36,66 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     programs: dict[str, bytes]  # flag key -> program bytes (docs/design/kernel.md)
     value_sets: dict[str, bytes] = {}  # object name -> value-set bytes; programs link to them by name
     debug: Mapping[str, bytes] = {}  # flag key -> encoded DebugFlag; may be stripped, or made when it is asked for
+    others: dict[
+        str, bytes
+    ] = {}  # object id -> content of kinds that this release does not know: counted, else left alone
+
+
+class ObjectKind(StrEnum):
+    """What an object is: the letter before the slash of its id."""
+
+    PROGRAM = "p"
+    VALUE_SET = "v"
+    DEBUG = "d"
+
+
+_KINDS = frozenset(ObjectKind)
+_WITH_HEAD = (f"{ObjectKind.PROGRAM}/", f"{ObjectKind.VALUE_SET}/")
+
+
+OTHERS = ""
+"""Stands for the kinds that this release does not know, whose objects are held by their ids."""
+
+
+def parts_of(snapshot: Snapshot) -> dict[str, Mapping[str, bytes]]:
+    """Return name -> content of every kind, in the order of the snapshot's fields."""
+    return {
+        ObjectKind.PROGRAM: snapshot.programs,
+        ObjectKind.VALUE_SET: snapshot.value_sets,
+        ObjectKind.DEBUG: snapshot.debug,
+        OTHERS: snapshot.others,
+    }
+
+
+def object_id(kind: str, name: str) -> str:
+    """Return the id of the object that a part holds under a name."""
+    return f"{kind}/{name}" if kind else name
+
+
+def split_id(identifier: str) -> tuple[str, str]:
+    """Return the part, and the name in it, of an object: the inverse of ``object_id``."""
+    kind, _, name = identifier.partition("/")
+    return (kind, name) if kind in _KINDS else (OTHERS, identifier)
+
+
+def objects_of(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
+    """Yield the id and content of every object, a kind after the other."""
+    for kind, part in parts_of(snapshot).items():
+        for name, content in part.items():
+            yield object_id(kind, name), content
+
+
+def content_of(snapshot: Snapshot, identifier: str) -> bytes | None:
+    """Return the content of one object, None when the snapshot has none of that id."""
+    kind, name = split_id(identifier)
+    return parts_of(snapshot)[kind].get(name)
+
+
+def min_reader_of(identifier: str, content: bytes) -> int:
+    """Return the lowest kernel format that can read an object, as its own head says (kernel.h); 0 where there is no such thing."""
+    if not identifier.startswith(_WITH_HEAD) or len(content) < 8:
+        return 0
+    return int.from_bytes(content[6:8], "little")
 
 
 class DebugProbe(msgspec.Struct, frozen=True, array_like=True, gc=False):

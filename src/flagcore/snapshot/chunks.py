@@ -1,0 +1,154 @@
+"""A snapshot, or some of its objects, cut into chunks and put together again (docs/design/wire.md section 4, kind S).
+
+Every chunk is a msgpack array of pieces and can be read by itself; an object that does not fit is cut. Chunks of the same
+state are the same bytes, whoever cuts them. The reader holds its limits before it keeps anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Annotated
+
+import msgspec
+
+from flagcore.errors import SnapshotError
+from flagcore.snapshot.delta import Identifier, Object, check_size
+from flagcore.snapshot.limits import DEFAULT_LIMITS, Limits
+from flagcore.snapshot.objects import Snapshot, content_of, min_reader_of, objects_of, parts_of, split_id
+from flagcore.snapshot.state_hash import StateHash
+
+__all__ = ["CHUNK_BYTES", "SMALLEST_CHUNK", "Assembly", "Piece", "cut"]
+
+CHUNK_BYTES = 256 * 1024
+SMALLEST_CHUNK = 16 * 1024  # twice the longest id and more
+_OVERHEAD = 40  # of a piece beside id and data, at most
+_ARRAY = 5  # of the array around the pieces, at most
+
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A part of one object, or the whole. Fields are append-only."""
+
+    id: Identifier
+    min_reader: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+    size: Size  # of the whole object
+    offset: Size  # of this piece in it
+    data: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_pieces = msgspec.msgpack.Decoder(tuple[Piece, ...])
+
+
+def cut(snapshot: Snapshot, chunk_bytes: int = CHUNK_BYTES, ids: Collection[str] | None = None) -> Iterator[bytes]:
+    """Yield chunks of at most ``chunk_bytes`` with every object, or with those of ``ids`` that there are; at least one chunk.
+
+    Raises:
+        ValueError: chunks below ``SMALLEST_CHUNK``.
+    """
+    if chunk_bytes < SMALLEST_CHUNK:
+        raise ValueError(f"a chunk has at least {SMALLEST_CHUNK} bytes, not {chunk_bytes}")
+    found = objects_of(snapshot) if ids is None else _named(snapshot, ids)
+    return _filled(sorted(found), chunk_bytes - _ARRAY)
+
+
+def _named(snapshot: Snapshot, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    for identifier in ids:
+        content = content_of(snapshot, identifier)
+        if content is not None:
+            yield identifier, content
+
+
+def _filled(objects: Iterable[tuple[str, bytes]], room: int) -> Iterator[bytes]:
+    pieces: list[Piece] = []
+    left = room
+    for identifier, content in objects:
+        overhead, reader = _OVERHEAD + len(identifier.encode()), min_reader_of(identifier, content)
+        offset = 0
+        while not offset or offset < len(content):
+            if left < min(overhead + len(content) - offset, room // 2):
+                yield _encoder.encode(pieces)
+                pieces, left = [], room
+            data = content[offset : offset + left - overhead]
+            pieces.append(Piece(identifier, reader, len(content), offset, data))
+            left -= overhead + len(data)
+            offset += len(data) or 1
+    yield _encoder.encode(pieces)
+
+
+class Assembly:
+    """Objects put together from chunks that come in order. Holds no more than came, and never more than the limits allow."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._objects: dict[str, Object] = {}
+        self._begun: Piece | None = None  # the first piece of an object whose last has not come yet
+        self._data = bytearray()  # of that object
+        self._state = StateHash()
+        self.size = 0  # bytes of all objects, as far as they came
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next chunk. After an error the assembly is of no use.
+
+        Raises:
+            SnapshotError: malformed bytes, pieces out of order, an object that comes twice or is too large.
+        """
+        if len(chunk) > self._limits.chunk:
+            raise SnapshotError(f"a chunk has {len(chunk)} bytes, {self._limits.chunk} are allowed")
+        try:
+            pieces = _pieces.decode(chunk)
+        except (msgspec.DecodeError, RecursionError, ValueError) as error:
+            raise SnapshotError(f"a chunk cannot be read: {error}") from None
+        done = [finished for piece in pieces if (finished := self._take(piece)) is not None]
+        self._state.add((finished.id, finished.content) for finished in done)
+
+    def objects(self) -> tuple[Object, ...]:
+        """Return all objects.
+
+        Raises:
+            SnapshotError: the last one is not complete.
+        """
+        if self._begun is not None:
+            raise SnapshotError(f"{self._begun.id[:80]} is cut: {len(self._data)} of {self._begun.size} bytes came")
+        return tuple(self._objects.values())
+
+    def finish(self, epoch: int, revision: int) -> Snapshot:
+        """Return the snapshot of all objects; raises as ``objects`` does."""
+        parts: dict[str, dict[str, bytes]] = {kind: {} for kind in parts_of(Snapshot(epoch, revision, {}))}
+        for whole in self.objects():
+            kind, name = split_id(whole.id)
+            parts[kind][name] = whole.content
+        return Snapshot(epoch, revision, *parts.values())
+
+    @property
+    def state_hash(self) -> bytes:
+        """The state hash of the objects that are complete."""
+        return self._state.value
+
+    def _take(self, piece: Piece) -> Object | None:
+        """Keep a piece; returns its object when this was the last one."""
+        self._check(piece)
+        self.size += len(piece.data)
+        content = piece.data
+        if piece.offset or len(content) < piece.size:
+            self._data += content
+            if len(self._data) < piece.size:
+                self._begun = self._begun or piece
+                return None
+            content = bytes(self._data)
+            self._begun, self._data = None, bytearray()
+        whole = self._objects[piece.id] = Object(piece.id, piece.min_reader, content)
+        return whole
+
+    def _check(self, piece: Piece) -> None:
+        """Raise SnapshotError when a piece cannot be the next one."""
+        begun = self._begun
+        expected = (piece.id, piece.size) if begun is None else (begun.id, begun.size)
+        if (piece.id, piece.size) != expected or piece.offset != len(self._data) or piece.id in self._objects:
+            raise SnapshotError(f"a piece of {piece.id[:80]} comes twice or out of order")
+        check_size(piece.id, piece.size, self._limits)
+        if piece.offset + len(piece.data) > piece.size or (piece.size and not piece.data):
+            raise SnapshotError(f"a piece of {piece.id[:80]} is empty, or longer than its object")
+        if self.size + len(piece.data) > self._limits.snapshot:
+            raise SnapshotError(f"the objects have more than the {self._limits.snapshot} bytes that are allowed")
