@@ -29,6 +29,11 @@ Counts = dict[tuple[str | None, str | None, str], int]
 """(variant, rule id, reason) -> evaluations."""
 
 
+MAX_RETIRED_FLAGS = 20_000  # flags whose replaced programs' counts wait for somebody to take them
+MAX_RETIRED_OUTCOMES = 1_000  # of each
+AT_ONCE = 32  # flags between two pauses: some 30 us
+
+
 def present() -> int:
     """Return the time in microseconds since 1970 UTC."""
     return time.time_ns() // 1000
@@ -69,8 +74,12 @@ class Engine(Evaluator):
         engine._overrides = {}
         engine._tokens = 0
         engine._retired = {}
+        engine.uncounted = 0
         _engines.add(engine)
         return engine
+
+    uncounted: int
+    """Evaluations that ``counters`` does not tell: more programs were replaced than counts are kept of until they are drained."""
 
     _base: ProgramSet  # the revision without overrides
     _lock: threading.RLock  # held by whoever changes anything; evaluations never take it
@@ -80,23 +89,39 @@ class Engine(Evaluator):
 
     # -- revisions ----------------------------------------------------------------------------------------------------
 
-    def load(self, snapshot: Snapshot) -> frozenset[str]:
+    def load(self, snapshot: Snapshot, pause: Callable[[], object] | None = None) -> frozenset[str]:
         """Serve a snapshot from here on, all of it at once; returns the keys of flags that are new, gone or changed.
 
         Unchanged programs stay as they are, counts and built answers included. A malformed program never takes the
         others with it: see ``degraded``.
+
+        ``pause()`` is called about each 30 us while flags are linked and old ones freed, with nothing half done: one that
+        sleeps lets other threads evaluate, who would wait for the interpreter until all is done (10,000 flags: some 6 ms).
         """
         with self._lock:
             if self._closed:
                 return frozenset()
             before = self._base
             self._base, self.degraded = self._link(
-                snapshot.programs, snapshot.value_sets, before, snapshot.epoch, snapshot.revision, snapshot.debug
+                snapshot.programs,
+                snapshot.value_sets,
+                before,
+                snapshot.epoch,
+                snapshot.revision,
+                snapshot.debug,
+                pause=pause,
             )
-            self._serve()
+            self._serve(pause)
             if not before and len(self._base) == len(snapshot.programs):
                 return frozenset(snapshot.programs)  # the first: everything is new
-            return changes(before, self._base)
+            changed = changes(before, self._base, pause)
+            if pause is None:
+                return changed
+            parts = before.parts()
+        pause()
+        del before
+        _free(parts, pause)
+        return changed
 
     @property
     def revision(self) -> int:
@@ -125,13 +150,25 @@ class Engine(Evaluator):
             self._base = self._empty()
             self._serve()
 
-    def _serve(self) -> None:
+    def _serve(self, pause: Callable[[], object] | None = None) -> None:
         """Make the base with its overrides the current revision, and keep the counts of what goes."""
-        before, now = self._current, self._overridden()
+        before, now = self._current, self._overridden(pause)
         self._swap(now)
-        for program in retired(before, now):
+        for number, program in enumerate(retired(before, now, pause)):
             if counts := program.counts(drain=True):
-                _add(self._retired.setdefault(program.key, {}), counts)
+                self._retire(program.key, counts)
+            if pause is not None and number % AT_ONCE == 0:
+                pause()
+
+    def _retire(self, key: str, counts: Counts) -> None:
+        """Keep the counts of a program that goes; beyond the bounds only how many they are."""
+        kept = self._retired.get(key, {})
+        is_full = key not in self._retired and len(self._retired) >= MAX_RETIRED_FLAGS
+        if is_full or len(kept) + len(counts) > MAX_RETIRED_OUTCOMES:
+            self.uncounted += sum(counts.values())
+            return
+        _add(kept, counts)
+        self._retired[key] = kept
 
     # -- overrides ----------------------------------------------------------------------------------------------------
 
@@ -166,7 +203,7 @@ class Engine(Evaluator):
             if self._overrides.pop(token, None) is not None:
                 self._serve()
 
-    def _overridden(self) -> ProgramSet:
+    def _overridden(self, pause: Callable[[], object] | None) -> ProgramSet:
         if not self._overrides:
             return self._base
         from flagcore.evaluator.constant import constant_program
@@ -176,7 +213,7 @@ class Engine(Evaluator):
         for values in self._overrides.values():
             for key, value in values.items():
                 programs[key] = constant_program(key, value, base.get(key))
-        made, _ = self._link(programs, value_sets, base, base.epoch, base.revision, base.debug, base.ready)
+        made, _ = self._link(programs, value_sets, base, base.epoch, base.revision, base.debug, base.ready, pause)
         return made
 
     # -- tables -------------------------------------------------------------------------------------------------------
@@ -254,6 +291,13 @@ def _in_threads(count: int, jobs: Iterator[Callable[[], int]]) -> Iterator[int]:
         yield from (future.result() for future in as_completed([pool.submit(job) for job in jobs]))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _free(objects: list[object], pause: Callable[[], object]) -> None:
+    """Let go of objects, most of which nobody else holds, a few at a time."""
+    while objects:
+        del objects[-AT_ONCE:]
+        pause()
 
 
 def _add(counts: Counts, more: Counts) -> None:

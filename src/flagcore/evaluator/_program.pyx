@@ -195,7 +195,11 @@ cdef str intern(str text):
 @cython.no_gc
 cdef class ValueSet:
     def __cinit__(self, bytes source not None):
-        cdef uint32_t status = fc_verify_set(<const uint8_t *>PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source))
+        cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(source)
+        cdef size_t size = PyBytes_GET_SIZE(source)
+        cdef uint32_t status
+        with nogil:  # of a million texts the proof takes many milliseconds
+            status = fc_verify_set(content, size)
         if status != FC_OK:
             raise MalformedProgramError(fc_status_text(status).decode())
         self.source = source
@@ -604,6 +608,11 @@ cdef class ProgramSet:
                 found.append(<object>self.table.records[number].flag.owner)
         return found
 
+    def parts(self):
+        """Return the objects that the flags are made of, for who wants to be the last to let go of them."""
+        cdef uint32_t number
+        return [<object>self.table.records[number].source for number in range(self.table.count)] + self.linked()
+
     def keys(self):
         """Return the flag keys, in the order of the snapshot."""
         return self.keys_index().keys()
@@ -758,9 +767,11 @@ cdef class Linker:
     cdef dict names              # flag key -> ((kind, name), ...) where there are links
     cdef dict linked             # flag key -> Program, of flags that have links or are prerequisites
     cdef readonly dict degraded
+    cdef object pause            # called between flags from time to time; None: never
 
-    def __cinit__(self, ProgramSet previous, SlotTable slots, dict outcome_slots, object revision):
+    def __cinit__(self, ProgramSet previous, SlotTable slots, dict outcome_slots, object revision, object pause=None):
         self.previous, self.slots, self.outcome_slots, self.revision = previous, slots, outcome_slots, revision
+        self.pause = pause
         self.sources, self.sets, self.refused_sets, self.kept_sets = {}, {}, {}, {}
         self.names, self.linked, self.degraded = {}, {}, {}
 
@@ -771,19 +782,19 @@ cdef class Linker:
         cdef str key
         cdef ProgramSet made
         self._take_sets(value_sets)
-        for key, source in programs.items():
+        for number, (key, source) in enumerate(programs.items()):
             self._take(key, source)
-        for key in self._in_order():
-            self._link_one(key)
-        for key in self.names:
-            if key not in self.linked:
-                self._link_one(key)
+            breathe(self.pause, number)
+        self._link_named(self._in_order())
+        self._link_named(self.names)
         made = new_set(
             len(self.sources), {**self.kept_sets, **self.sets}, self.slots, fallback, clock, ready, epoch, self.revision,
             self._all_debug(debug),
         )
-        for key in programs:
+        for number, key in enumerate(programs):
             self._add(made, key)
+            breathe(self.pause, number)
+        made.table.attributes, made.table.slot_count = self.slots.attributes, self.slots.count  # more came in the pauses
         return made
 
     cdef _add(self, ProgramSet made, str key):
@@ -902,6 +913,12 @@ cdef class Linker:
 
     # -- linking
 
+    cdef _link_named(self, object keys):
+        for number, key in enumerate(keys):
+            if key not in self.linked:
+                self._link_one(key)
+            breathe(self.pause, number)
+
     cdef _link_one(self, str key):
         cdef bytes source = self.sources[key]
         cdef FlagRecord *old = record_of(self.previous, key)
@@ -927,6 +944,13 @@ cdef class Linker:
         return tuple(links)
 
 
+cdef inline int breathe(object pause, uint32_t number) except -1:
+    """Call it after each 32 flags, some 30 us."""
+    if pause is not None and number % 32 == 31:
+        pause()
+    return 0
+
+
 cdef FlagRecord *record_of(ProgramSet programs, str key) noexcept:
     cdef uint32_t number = host_number_of(&programs.table, <PyObject *>key)
     return NULL if number == FC_NONE else &programs.table.records[number]
@@ -941,7 +965,7 @@ cdef bint is_linked_so(const FlagRecord *record, uint32_t outcome_slot, tuple li
 # ---- revisions that differ in few flags ----------------------------------------------------------------------------------
 
 
-cdef dict replacements(ProgramSet previous, dict programs, dict value_sets):
+cdef dict replacements(ProgramSet previous, dict programs, dict value_sets, object pause):
     """Return number of the flag -> its new bytes, where nothing else differs; None where the whole must be linked.
 
     That is: the same flags in the same order, the same value sets, and of the flags that changed none is a prerequisite, and each
@@ -961,6 +985,7 @@ cdef dict replacements(ProgramSet previous, dict programs, dict value_sets):
             if not is_replaceable(record, given, key):
                 return None
             replaced[number] = given
+        breathe(pause, number)
         number += 1
         record += 1
     return replaced
@@ -988,16 +1013,20 @@ cdef bint is_replaceable(const FlagRecord *record, bytes source, str key) except
         return False
 
 
-cdef ProgramSet patched_set(ProgramSet previous, dict replaced, bint ready, object epoch, object revision, object debug):
+cdef ProgramSet patched_set(
+    ProgramSet previous, dict replaced, bint ready, object epoch, object revision, object debug, object pause
+):
     """Return the previous revision with other programs for some of its flags."""
     cdef ProgramSet made = new_set(
         previous.table.count, previous.sets, previous.slots, previous.fallback, previous.clock, ready, epoch, revision, debug
     )
-    cdef uint32_t number
+    cdef uint32_t number, done = 0
     made.names, made.index = previous.names, previous.index
     copy_flags(&made.table, &previous.table)
     for number, source in replaced.items():
         replace(made, number, source, revision)
+        breathe(pause, done)
+        done += 1
     return made
 
 
@@ -1035,25 +1064,30 @@ cdef replace(ProgramSet made, uint32_t number, bytes source, object revision):
     need(&made.table, source, program)
 
 
-def retired(ProgramSet before not None, ProgramSet now not None):
-    """Return the programs of ``before`` that have been asked for and that ``now`` does not serve."""
+def retired(ProgramSet before not None, ProgramSet now not None, pause=None):
+    """Return the programs of ``before`` that have been asked for and that ``now`` does not serve; ``pause`` as of ``Evaluator._link``."""
     cdef uint32_t number
     return [
         <object>before.table.records[number].flag.owner
-        for number in without(before, now)
+        for number in without(before, now, pause)
         if before.table.records[number].flag != NULL
     ]
 
 
-def changes(ProgramSet before not None, ProgramSet now not None):
-    """Return the keys of the flags that are new, gone or changed, as a frozenset."""
+def changes(ProgramSet before not None, ProgramSet now not None, pause=None):
+    """Return the keys of the flags that are new, gone or changed, as a frozenset; ``pause`` as of ``Evaluator._link``."""
     cdef set keys = set()
-    cdef uint32_t number
-    for number in without(before, now):
-        note(keys, before, number, now)
-    for number in without(now, before):
-        note(keys, now, number, before)
+    note_all(keys, before, now, pause)
+    note_all(keys, now, before, pause)
     return frozenset(keys)
+
+
+cdef note_all(set keys, ProgramSet some, ProgramSet others, object pause):
+    cdef uint32_t number, done = 0
+    for number in without(some, others, pause):
+        note(keys, some, number, others)
+        breathe(pause, done)
+        done += 1
 
 
 cdef note(set keys, ProgramSet some, uint32_t number, ProgramSet others):
@@ -1064,11 +1098,12 @@ cdef note(set keys, ProgramSet some, uint32_t number, ProgramSet others):
         keys.add(some.key_at(number))
 
 
-cdef list without(ProgramSet some, ProgramSet others):
+cdef list without(ProgramSet some, ProgramSet others, object pause):
     """Return the numbers of the flags of a set that the other has not so; those at the same place in both cost next to nothing."""
     cdef uint32_t number, place, common = min(some.table.count, others.table.count)
     cdef list found = []
     for number in range(some.table.count):
+        breathe(pause, number)
         if number < common and same_flag(&some.table.records[number], &others.table.records[number]):
             continue
         place = place_of(&some.table.records[number], &others.table)
@@ -1456,12 +1491,18 @@ cdef class Evaluator:
         """Answer with another revision from here on."""
         self.current = programs
 
-    def _link(self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, object debug, bint ready=True):
-        """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``."""
-        cdef dict replaced = replacements(previous, programs, value_sets)
+    def _link(
+        self, dict programs, dict value_sets, ProgramSet previous not None, object epoch, object revision, object debug,
+        bint ready=True, object pause=None,
+    ):
+        """Return (ProgramSet, degraded): a revision from bytes; unchanged programs are those of ``previous``.
+
+        ``pause()`` is called every few hundred flags: a thread that loads can let others run, who would wait for all of it.
+        """
+        cdef dict replaced = replacements(previous, programs, value_sets, pause)
         if replaced is not None:
-            return patched_set(previous, replaced, ready, epoch, revision, debug), {}
-        cdef Linker linker = Linker.__new__(Linker, previous, self.slots, self.outcome_slots, revision)
+            return patched_set(previous, replaced, ready, epoch, revision, debug, pause), {}
+        cdef Linker linker = Linker.__new__(Linker, previous, self.slots, self.outcome_slots, revision, pause)
         return linker.link(programs, value_sets, self.static_context, self.clock, ready, epoch, debug), linker.degraded
 
     def _probes(self, str key not None, bytes source not None, context, moment):
