@@ -18,7 +18,7 @@ import pytest
 from bindings.case_table import LEFT_OUT, compiled, tellable, write_tables
 from flagcore.compiler.value_sets import build_value_set
 from flagcore.engine import Engine
-from flagcore.snapshot.codec import decode_snapshot, encode_snapshot
+from flagcore.snapshot.codec import FORMAT, decode_snapshot, encode_snapshot
 from flagcore.snapshot.objects import Snapshot
 from tests.support import vectors
 from tests.support.c_binding import (
@@ -381,7 +381,7 @@ def test_heads_that_are_refused():
         refusal_of(b"") == refusal_of(content[:55]) == refusal_of(b"x" + content) == "these bytes are no compiled flags"
     )
     assert refusal_of(content[:-1]) == refusal_of(content + b"\0") == "the file is cut or padded"
-    assert refusal_of(file_of(0, 1, {}, min_reader=2)) == "the flags were compiled for a later release"
+    assert refusal_of(file_of(0, 1, {}, min_reader=FORMAT + 1)) == "the flags were compiled for a later release"
     changed = bytearray(content)
     changed[content.index(b"app")] ^= 1
     assert refusal_of(bytes(changed)) == "the file is corrupt: its bytes are not those that were written"

@@ -105,8 +105,25 @@ def test_newer_formats():
     """A newer file is read when it says that this release may, refused with both numbers when not; added fields are skipped."""
     body = msgspec.msgpack.encode([3, 7, {"a": b"x"}, {}, {}, {}, "a field of the future"])
     assert decode_snapshot(packed(body)).programs == {"a": b"x"}
-    with pytest.raises(SnapshotError, match=r"format 2.*reads 1"):
-        decode_snapshot(packed(body, min_reader=2))
+    with pytest.raises(SnapshotError, match=rf"format {FORMAT + 1}.*reads {FORMAT}"):
+        decode_snapshot(packed(body, min_reader=FORMAT + 1))
+
+
+def test_the_first_format():
+    """A file as format 1 wrote it is read; and what is written now is what readers of format 1 know, with a field behind it."""
+    body = msgspec.msgpack.encode([3, 7, SNAPSHOT.programs, SNAPSHOT.value_sets, SNAPSHOT.debug])
+    first = struct.pack("<8sIIQ32s", MAGIC, 1, 1, len(body), hashlib.sha256(body).digest()) + body
+    assert decode_snapshot(first) == SNAPSHOT
+    content = encode_snapshot(SNAPSHOT)
+    assert content[8:16] == struct.pack("<II", 2, 1)
+    fields = msgspec.msgpack.decode(content[56:])
+    assert (msgspec.convert(fields[:6], Snapshot), len(fields)) == (SNAPSHOT, 7)
+
+
+def test_the_order_of_keys_is_no_part_of_a_snapshot():
+    """Snapshots that differ in the order of their keys give the same bytes."""
+    turned = Snapshot(3, 7, {"b": b"", "a": b"one"}, SNAPSHOT.value_sets, SNAPSHOT.debug)
+    assert encode_snapshot(turned) == encode_snapshot(SNAPSHOT)
 
 
 def test_debug_round_trip_and_refusals():

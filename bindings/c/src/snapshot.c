@@ -5,7 +5,7 @@
 
 #define MAGIC UINT64_C(0x45524F4347414C46) /* "FLAGCORE" */
 
-enum { HEAD = 56, FORMAT = 1, FEWEST = 3, KNOWN = 5 };
+enum { HEAD = 56, FORMAT = 2, FEWEST = 3, KNOWN = 5 };
 
 /* ---- msgpack ------------------------------------------------------------------------------------------------------------ */
 

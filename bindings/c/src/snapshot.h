@@ -7,6 +7,7 @@
  *     24  32 bytes  SHA-256 of the body
  *     56  body      [epoch, revision, {flag key: program}, {name: value set}, {flag key: debug}, ...]
  *
+ * What follows is passed over; the last of it, from format 2 on, is an index for readers of single flags (blocks.py there).
  * Every read is checked against the end; nothing recurs, nothing is copied. What the objects hold is the kernel's to prove.
  */
 #ifndef FLAGCORE_SNAPSHOT_H

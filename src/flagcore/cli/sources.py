@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -84,14 +85,14 @@ class Opened(msgspec.Struct, frozen=True):
     """Compiled flags: all of a set, or one with those that it requires."""
 
     snapshot: Snapshot
-    keys: tuple[str, ...]  # of the whole set
+    keys: Callable[[], Iterable[str]]  # of the whole set; for hints
     keep: Callable[[], None] = lambda: None  # keeps for later calls what was compiled; for after the answer
 
     def nearest(self, flag_key: str) -> str | None:
         """Return the key that was meant, where one is near."""
         from difflib import get_close_matches
 
-        return next(iter(get_close_matches(flag_key, self.keys, 1)), None)
+        return next(iter(get_close_matches(flag_key, self.keys(), 1)), None)
 
 
 def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -> Opened:
@@ -104,28 +105,48 @@ def open_flags(path: str, flag_key: str | None = None, *, cached: bool = True) -
         SnapshotError: a compiled file that is not sound.
     """
     if path.endswith(SUFFIX):
-        with open(path, "rb") as file:
-            content = file.read()
-        try:
-            snapshot = decode_snapshot(content)
-        except SnapshotError as error:
-            raise SnapshotError(f"{path}: {error}") from None
-        return Opened(snapshot, tuple(snapshot.programs))
+        return _open_compiled(path, flag_key)
     if cached:
         from flagcore.cli.cache import recall
 
         kept = recall(path)
         if kept is not None and kept.answers(flag_key):
-            return Opened(kept.snapshot, kept.keys)
+            return Opened(kept.snapshot, lambda: kept.keys)
     begun = time.time_ns()
     loaded = _load_quickly(path)
     snapshot = _compile(loaded, flag_key)
     keys = tuple(loaded.flag_set.flags)
     if not cached:
-        return Opened(snapshot, keys)
+        return Opened(snapshot, lambda: keys)
     from flagcore.cli.cache import remember
 
-    return Opened(snapshot, keys, partial(remember, path, loaded.files, snapshot, keys, begun))
+    return Opened(snapshot, lambda: keys, partial(remember, path, loaded.files, snapshot, keys, begun))
+
+
+def _open_compiled(path: str, flag_key: str | None) -> Opened:
+    """Return what a compiled file holds, of a file of format 2 or later no more than is needed for the flag."""
+    from flagcore.snapshot.part import read_flag
+
+    if flag_key is not None:
+        with _refusals_named(path), open(path, "rb") as file:
+            part = read_flag(file, flag_key)
+        if part is not None:
+            return Opened(part, lambda: _read_whole(path).programs)
+    snapshot = _read_whole(path)
+    return Opened(snapshot, lambda: snapshot.programs)
+
+
+def _read_whole(path: str) -> Snapshot:
+    with _refusals_named(path), open(path, "rb") as file:
+        return decode_snapshot(file.read())
+
+
+@contextlib.contextmanager
+def _refusals_named(path: str) -> Iterator[None]:
+    try:
+        yield
+    except SnapshotError as error:
+        raise SnapshotError(f"{path}: {error}") from None
 
 
 def _load_quickly(path: str) -> Loaded:

@@ -1,14 +1,15 @@
 """Snapshots as bytes, the content of a compiled file (``.fcs``), and debug information as bytes.
 
     0  8 bytes   "FLAGCORE"
-    8  u32       format of this page: 1
-   12  u32       lowest format that a reader must know
+    8  u32       format of this page: 2
+   12  u32       lowest format that a reader must know: 1
    16  u64       length of the body
    24  32 bytes  SHA-256 of the body: proves that nothing was cut or changed by accident
-   56  body      msgpack of Snapshot as an array; fields are appended, never changed; `others` only where there are any
+   56  body      msgpack of Snapshot as an array; fields are appended, never changed; the last one is the index of
+                 blocks.py, by which part.py reads one flag without the rest
 
-Numbers are little-endian. The same snapshot gives the same bytes. What a program or value set holds is proved by the
-kernel's ``verify`` when it is loaded, not here.
+Numbers are little-endian. The same snapshot gives the same bytes, in whatever order its keys are. What a program or value set holds is
+proved by the kernel's ``verify`` when it is loaded, not here.
 """
 
 from __future__ import annotations
@@ -20,16 +21,28 @@ import msgspec
 from flagcore.errors import SnapshotError
 from flagcore.snapshot.objects import DebugFlag, Snapshot
 
-__all__ = ["FORMAT", "HEAD", "MAGIC", "SUFFIX", "decode_debug", "decode_snapshot", "encode_debug", "encode_snapshot"]
+__all__ = [
+    "FORMAT",
+    "HEAD",
+    "MAGIC",
+    "SUFFIX",
+    "check_head",
+    "decode_debug",
+    "decode_snapshot",
+    "encode_debug",
+    "encode_snapshot",
+]
 
 MAGIC = b"FLAGCORE"
-FORMAT = 1
+FORMAT = 2
+MIN_READER = 1
 SUFFIX = ".fcs"
 
 _HEAD = struct.Struct("<8sIIQ32s")
 HEAD = _HEAD.size
 """Bytes before the body; of two sound compiled files with equal ones the bodies are equal."""
 
+_ARRAY_OF_7 = b"\x97"  # in msgpack: the fields of Snapshot, and the index
 _MAX_NUMBER = 2**63 - 1
 _encoder = msgspec.msgpack.Encoder()
 _snapshots = msgspec.msgpack.Decoder(Snapshot)
@@ -38,9 +51,16 @@ _debug_flags = msgspec.msgpack.Decoder(DebugFlag)
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Return the snapshot as the content of a compiled file."""
-    fields = (snapshot.epoch, snapshot.revision, snapshot.programs, snapshot.value_sets, dict(snapshot.debug))
-    body = _encoder.encode((*fields, snapshot.others) if snapshot.others else fields)
-    return _HEAD.pack(MAGIC, FORMAT, FORMAT, len(body), _digest(body)) + body
+    from flagcore.snapshot.blocks import Index, add_map, index_field  # what only reads does without
+
+    content = bytearray(HEAD) + _ARRAY_OF_7 + _encoder.encode(snapshot.epoch) + _encoder.encode(snapshot.revision)
+    programs, value_sets, debug = snapshot.programs, snapshot.value_sets, dict(snapshot.debug)
+    sections = [add_map(content, part) for part in (programs, value_sets, debug)]
+    content += _encoder.encode(dict(sorted(snapshot.others.items())))
+    content += index_field(Index(snapshot.epoch, snapshot.revision, *sections))
+    with memoryview(content) as view, view[HEAD:] as body:
+        _HEAD.pack_into(content, 0, MAGIC, FORMAT, MIN_READER, len(body), _digest(body))
+    return bytes(content)
 
 
 def decode_snapshot(content: bytes | bytearray | memoryview) -> Snapshot:
@@ -59,23 +79,33 @@ def decode_snapshot(content: bytes | bytearray | memoryview) -> Snapshot:
     return snapshot
 
 
-def _body(content: memoryview) -> memoryview:
-    """Return the body after every check that the head allows."""
-    if len(content) < _HEAD.size or content[: len(MAGIC)] != MAGIC:
+def check_head(head: bytes | memoryview, size: int) -> int:
+    """Return the format of a file of ``size`` bytes that begins with ``head``, checked but for the body's digest.
+
+    Raises:
+        SnapshotError: it is no compiled file, cut, padded, or of a format that this release cannot read.
+    """
+    if len(head) < HEAD or head[: len(MAGIC)] != MAGIC:
         raise SnapshotError("these bytes are no compiled flags")
-    _, _, min_reader, length, digest = _HEAD.unpack_from(content)
+    _, written, min_reader, length, _ = _HEAD.unpack_from(head)
     if min_reader > FORMAT:
         raise SnapshotError(f"the snapshot needs a release that reads format {min_reader}; this one reads {FORMAT}")
-    if length != len(content) - _HEAD.size:
-        raise SnapshotError(f"the snapshot is cut or padded: {length} bytes of body, {len(content) - _HEAD.size} there")
-    body = content[_HEAD.size :]
-    if _digest(body) != digest:
+    if length != size - HEAD:
+        raise SnapshotError(f"the snapshot is cut or padded: {length} bytes of body, {size - HEAD} there")
+    return int(written)
+
+
+def _body(content: memoryview) -> memoryview:
+    """Return the body after every check that the head allows."""
+    check_head(content, len(content))
+    body = content[HEAD:]
+    if _digest(body) != _HEAD.unpack_from(content)[-1]:
         body.release()
         raise SnapshotError("the snapshot is corrupt: its bytes are not those that were written")
     return body
 
 
-def _digest(body: bytes | memoryview) -> bytes:
+def _digest(body: memoryview) -> bytes:
     from hashlib import sha256  # a dear import; engines that are fed by other means do without
 
     return sha256(body).digest()
