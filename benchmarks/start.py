@@ -1,9 +1,10 @@
 """Measure whole processes, from their start to their end: ``python -m benchmarks.start [--runs N] [--json] [--record]``.
 
 What an author waits for after an edit, and a service at its start. The data are made here, from a seed, in a temporary
-directory: 1,000 authored flags, each with a condition of its own and a gate. Byte code is at hand, as where flagcore is
-installed; nothing else is kept from run to run but what a row says. Figures are user and system time of the process and
-its children, since other work on the machine stretches the clock on the wall; that one is shown beside.
+directory: 1,000 authored flags, each with a condition of its own and a gate; the big compiled file holds 100,000 entries
+more. Byte code is at hand, as where flagcore is installed; nothing else is kept from run to run but what a row says.
+Figures are user and system time of the process and its children, since other work on the machine stretches the clock on
+the wall; that one is shown beside.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.machine import keep, machine
+import msgspec
 
-FLAGS = 1_000
+from benchmarks.machine import keep, machine
+from flagcore.snapshot.codec import decode_snapshot, encode_snapshot
+
+FLAGS, PADDING = 1_000, 100_000
 PROMISE = 150.0  # ms from process start to the answer of `flagcore eval` (docs/design/design.md section 2)
 COUNTRIES, PLANS = ("DE", "AT", "CH", "FR", "NL", "ES", "IT", "SE"), ("free", "pro", "team", "enterprise")
 COMMAND = "import sys; from flagcore.cli import command; sys.exit(command())"
@@ -104,6 +108,13 @@ def _yaml(document: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _padded(compiled: bytes) -> bytes:
+    """Return a compiled file with as much beside its flags as 100,000 others bring."""
+    snapshot = decode_snapshot(compiled)
+    more = {f"area-{n % 20}.padding-{n}": bytes(700) for n in range(PADDING)}
+    return encode_snapshot(msgspec.structs.replace(snapshot, programs={**snapshot.programs, **more}))
+
+
 # -- processes
 
 
@@ -112,7 +123,9 @@ def _rows(folder: Path) -> list[Row]:
     authored, data, compiled = folder / "flags.yaml", folder / "flags.json", folder / "flags.fcs"
     authored.write_text(_yaml(document), encoding="utf-8")
     data.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    big = folder / "big.fcs"
     _run(["-c", COMMAND, "compile", str(authored), "-o", str(compiled)], _environment(folder))
+    big.write_bytes(_padded(compiled.read_bytes()))
 
     def ask(verb: str, path: Path, *more: str) -> tuple[str, ...]:
         return ("-c", COMMAND, verb, str(path), "area-1.flag-1", "targetingKey=u-1", "country=DE", *more)
@@ -123,6 +136,7 @@ def _rows(folder: Path) -> list[Row]:
         Row("connect, compiled file", ("-c", CONNECT, str(compiled))),
         Row("connect, YAML", ("-c", CONNECT, str(authored))),
         Row("eval, compiled file", ask("eval", compiled), promised=True),
+        Row("eval, compiled file of 75 MB", ask("eval", big), promised=True),
         Row("eval, YAML, asked about before", ask("eval", authored), promised=True),
         Row("eval, YAML, first time", ask("eval", authored, "--no-cache"), promised=True),
         Row("eval, JSON, first time", ask("eval", data, "--no-cache"), promised=True),

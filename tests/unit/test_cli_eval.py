@@ -246,3 +246,20 @@ def test_an_error_anywhere_stops_a_question(command: Command, words: tuple[str, 
     problems = command(verb, "flags.json", key, "--json").json["problems"]
     assert [problem["code"] for problem in problems] == ["unknown-variant", "duplicate-constant"]
     assert problems == command("validate", "flags.json", "--json").json["sets"][0]["problems"]
+
+
+def test_damage_elsewhere_in_a_compiled_file(command: Command) -> None:
+    """One flag is answered from the sound part of a damaged compiled file; whatever needs the damaged part is refused."""
+    assert command("compile", "flags.json", "-o", "flags.fcs").code == 0
+    path = command.folder / "flags.fcs"
+    content = path.read_bytes()
+    index = int.from_bytes(content[-40:-32], "little")
+    path.write_bytes(content[:60] + b"?" + content[61:])  # of the first block of programs
+    refused = command("eval", "flags.fcs", "search.limit", "plan=pro")
+    assert (refused.code, refused.out) == (1, "")
+    assert "flags.fcs: the block of 'checkout.new' cannot be read" in refused.err
+    path.write_bytes(content[:24] + bytes(32) + content[56:])  # the digest of the whole
+    assert command("eval", "flags.fcs", "search.limit", "plan=pro", "--json").json["value"] == 100
+    assert "corrupt" in command("eval", "flags.fcs", "--all").err
+    path.write_bytes(content[: -40 - index] + b"?" + content[-39 - index :])
+    assert "index cannot be read" in command("eval", "flags.fcs", "search.limit").err
