@@ -11,7 +11,6 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from flagcore.distribution.wire import U32, U64, EnvironmentId, Hash, WireError, WireFault
-from flagcore.snapshot.delta import Identifier
 from flagcore.snapshot.limits import DEFAULT_LIMITS, Limits
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "Counts",
     "Credit",
     "Current",
-    "Fetch",
     "Hello",
     "Ping",
     "Request",
@@ -65,20 +63,13 @@ class Ack(_Control, frozen=True, tag="A"):
     epoch: U64
     revision: U64
     apply_us: U64  # what the latest took
+    failed: U32 = 0  # objects that could not be used: their previous versions are served
 
 
 class Credit(_Control, frozen=True, tag="C"):
     """So many chunks more may come."""
 
     chunks: Annotated[int, msgspec.Meta(ge=1, le=1024)]
-
-
-class Fetch(_Control, frozen=True, tag="F"):
-    """The objects that a notice named are wanted, as they are at this revision."""
-
-    epoch: U64
-    revision: U64
-    ids: Annotated[tuple[Identifier, ...], msgspec.Meta(min_length=1)]
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -117,7 +108,7 @@ class Current(_Control, frozen=True, tag="c"):
 
 
 class Begin(_Control, frozen=True, tag="b"):
-    """A snapshot, or the objects of a fetch, will come in chunks as credit is given."""
+    """A snapshot, or the objects that a notice named, will come in chunks as credit is given."""
 
     epoch: U64
     revision: U64
@@ -142,14 +133,14 @@ class Ping(_Control, frozen=True, tag="p"):
     """Shows that the way is open."""
 
 
-Request: TypeAlias = Hello | Ack | Credit | Fetch | Counts | Bye
+Request: TypeAlias = Hello | Ack | Credit | Counts | Bye
 Answer: TypeAlias = Current | Begin | Retry | Counted | Ping
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _letters = msgspec.msgpack.Decoder(list[msgspec.Raw])
-_KNOWN = frozenset("HACFNYcbrnp")
+_KNOWN = frozenset("HACNYcbrnp")
 
 
 def encode_control(message: Request | Answer) -> bytes:

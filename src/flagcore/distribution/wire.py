@@ -37,6 +37,7 @@ __all__ = [
     "largest_body",
     "parse",
     "prefix",
+    "read_header",
     "topic",
 ]
 
@@ -213,16 +214,35 @@ def parse(
     if len(frames) < 4:
         raise WireError(WireFault.FRAMES, f"{len(frames)} of 4")
     first, second, body, signature = frames[:4]
+    largest = largest_body(_kind_of(first, environment_id), limits)
+    if len(body) > largest:
+        raise WireError(WireFault.TOO_LARGE, f"body of {len(body)} bytes, {largest} are allowed")
+    header = read_header(first, second, signature, keys, environment_id, limits)
+    _check_body(header, body, limits)
+    return Message((first, second, body, signature), header, limits)
+
+
+def read_header(
+    first: bytes,
+    second: bytes,
+    signature: bytes,
+    keys: VerifyKeys | None,
+    environment_id: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Header:
+    """Return what a message says of itself, its body left aside; checks and errors are those of ``parse``."""
     kind = _kind_of(first, environment_id)
-    _check_sizes(kind, second, body, signature, limits)
+    if len(second) > limits.header:
+        raise WireError(WireFault.TOO_LARGE, f"header of {len(second)} bytes, {limits.header} are allowed")
+    if len(signature) != SIGNATURE_BYTES:
+        raise WireError(WireFault.SIGNATURE, f"{len(signature)} bytes")
     key_id = None if keys is None else keys.signer(_SIGNED + first + second, signature)
     if keys is not None and key_id is None:
         raise WireError(WireFault.SIGNATURE)
     header = _header_of(second)
     if (header.kind, header.environment_id) != (kind, environment_id) or key_id not in (None, header.key_id):
         raise WireError(WireFault.HEADER, "it contradicts its topic or its signature")
-    _check_body(header, body, limits)
-    return Message((first, second, body, signature), header, limits)
+    return header
 
 
 def _kind_of(first: bytes, environment_id: bytes) -> Kind:
@@ -241,14 +261,6 @@ def largest_body(kind: Kind, limits: Limits) -> int:
     if kind is Kind.SNAPSHOT:
         return limits.chunk
     return limits.delta if kind in (Kind.DELTA, Kind.NOTICE) else limits.control
-
-
-def _check_sizes(kind: Kind, second: bytes, body: bytes, signature: bytes, limits: Limits) -> None:
-    largest = largest_body(kind, limits)
-    if len(second) > limits.header or len(body) > largest:
-        raise WireError(WireFault.TOO_LARGE, f"header {len(second)} of {limits.header}, body {len(body)} of {largest}")
-    if len(signature) != SIGNATURE_BYTES:
-        raise WireError(WireFault.SIGNATURE, f"{len(signature)} bytes")
 
 
 def _header_of(second: bytes) -> Header:
