@@ -223,12 +223,11 @@ def load_keyring(path: str) -> Keyring:
         OSError: it cannot be read.
     """
     with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_mode & 0o077:
+        found = os.fstat(file.fileno())
+        if found.st_mode & 0o077:
             raise SettingsError(f"{path}: others may read this keyring; chmod 600 it, or make new keys")
-        content = file.read(_LARGEST + 1)
+        content = file.read(min(found.st_size, _LARGEST))
     try:
-        if len(content) > _LARGEST:
-            raise ValueError("too large")
         return _keyrings.decode(content)
     except (msgspec.DecodeError, RecursionError, ValueError, binascii.Error) as error:
         raise SettingsError(f"{path}: this is no keyring: {error}") from None

@@ -26,6 +26,7 @@ from flagcore.snapshot.state_hash import STATE_HASH_BYTES
 __all__ = [
     "ENVIRONMENT_BYTES",
     "PROTO",
+    "TOPIC_BYTES",
     "WELCOME",
     "Header",
     "Kind",
@@ -47,7 +48,7 @@ WELCOME = b"F1" + bytes(ENVIRONMENT_BYTES) + b"W"
 """The one frame that every new subscription gets: no state, no proof, it means "say HELLO"."""
 
 _MAGIC = b"F1"
-_TOPIC_BYTES = len(WELCOME)
+TOPIC_BYTES = len(WELCOME)
 _SIGNED = b"flagcore/fcp1\0"
 _COMPRESSED_FROM = 128  # bytes; smaller bodies gain nothing
 _LEVEL = 3
@@ -246,7 +247,7 @@ def read_header(
 
 
 def _kind_of(first: bytes, environment_id: bytes) -> Kind:
-    if len(first) != _TOPIC_BYTES or first[:2] != _MAGIC:
+    if len(first) != TOPIC_BYTES or first[:2] != _MAGIC:
         raise WireError(WireFault.FRAMES, "no topic of this protocol")
     if first[2:-1] != environment_id:
         raise WireError(WireFault.ENVIRONMENT)
