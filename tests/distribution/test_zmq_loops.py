@@ -37,6 +37,7 @@ class Admitted:
 
 
 def raw(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Return a key pair as bytes."""
     return zmq.utils.z85.decode(pair[0]), zmq.utils.z85.decode(pair[1])
 
 

@@ -174,7 +174,7 @@ class ZmqClientLoop(SocketThread):
 
     def _send(self, frame: bytes) -> None:
         """Send now or never: a machine whose frame was lost asks again."""
-        if self._links and self._links[1].socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT:
+        if self._links and self._links[1].socket.poll(0, zmq.POLLOUT):
             self._links[1].socket.send(frame, zmq.NOBLOCK)
         else:
             self.unsent += 1
