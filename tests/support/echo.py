@@ -72,11 +72,11 @@ class EchoClient:
 
     def disconnected(self, now: float) -> Iterable[Action]:
         self.seen.put(("disconnected", None))
-        return []
+        return [Connect(0)]
 
     def refused(self, now: float) -> Iterable[Action]:
         self.seen.put(("refused", None))
-        return []
+        return [Connect(0)]
 
     def received_sub(self, frames: Sequence[bytes], now: float) -> Iterable[Action]:
         self._broken()

@@ -14,7 +14,7 @@ from contextlib import suppress
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from flagcore.distribution.actions import Action, Connect, Send
+from flagcore.distribution.actions import Action, Connect, Report, Send
 from flagcore.distribution.transports.machines import ClientMachine
 from flagcore.distribution.transports.zmq_endpoints import (
     DEALER,
@@ -32,7 +32,8 @@ AT_ONCE = 256  # messages of one socket before the others get their turn
 FAREWELL = 50  # milliseconds that the last frame has for getting out
 BROKEN = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | BROKEN
-REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH
+REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+REFUSAL = "the server does not accept this key, or expects one where there is none"
 
 
 class _Link:
@@ -93,7 +94,13 @@ class ZmqClientLoop(SocketThread):
         self._clock = clock
         self._links: tuple[_Link, ...] = ()  # SUB, DEALER; none before the machine asked to connect
         self._poller = zmq.Poller()
+        self._first: Callable[[float], Iterable[Action]] | None = None
+        self._begun = False
         self.unsent = 0  # frames that found no connection, or a full one
+
+    def begin_with(self, decide: Callable[[float], Iterable[Action]]) -> None:
+        """Let ``decide(now)`` ask the machine something before it starts. To be called before ``start``."""
+        self._first = decide
 
     def do(self, decide: Callable[[float], Iterable[Action]]) -> None:
         """Let ``decide(now)`` ask the machine something in the loop's thread, and carry out what it returns."""
@@ -105,7 +112,14 @@ class ZmqClientLoop(SocketThread):
         self._context = context
         self._poller = zmq.Poller()
         self._poller.register(self._woken, zmq.POLLIN)
-        self._do(self._machine.start(self._clock()))
+        now = self._clock()
+        if self._begun:  # anew, after a failure: the sockets are gone
+            self._do(self._machine.disconnected(now))
+            return
+        self._begun = True
+        if self._first is not None:
+            self._do(self._first(now))
+        self._do(self._machine.start(now))
 
     def _shut(self) -> None:
         try:
@@ -148,8 +162,10 @@ class ZmqClientLoop(SocketThread):
         for event in events:
             link.up = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
         now = self._clock()
-        if REFUSED in events:
-            self._do(self._machine.refused(now))
+        if any(event & REFUSED for event in events):
+            self._disconnect()  # libzmq would knock on without end: the machine says when to try again
+            self._do((Report("key-refused", REFUSAL), *self._machine.refused(now)))
+            return
         if were_up and (not self._up or zmq.EVENT_DISCONNECTED in events):
             self._do(self._machine.disconnected(now))
         if self._up and (not were_up or zmq.EVENT_DISCONNECTED in events):

@@ -48,10 +48,14 @@ class SocketThread:
         self._calls.append(work)
         self._wake()
 
-    def close(self, timeout: float = JOIN_SECONDS) -> bool:
-        """End the thread, waiting at most ``timeout`` seconds for it; returns whether it has ended. Idempotent."""
+    def stop(self) -> None:
+        """Tell the thread to end, without waiting for it."""
         self._stop.set()
         self._wake()
+
+    def close(self, timeout: float = JOIN_SECONDS) -> bool:
+        """End the thread, waiting at most ``timeout`` seconds for it; returns whether it has ended. Idempotent."""
+        self.stop()
         if self._thread is not threading.current_thread() and self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()

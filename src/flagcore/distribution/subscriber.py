@@ -1,0 +1,215 @@
+"""Flags from a publisher: a source that follows it by a connection of its own, one thread a client.
+
+The machine (``client_state``) decides, the transport moves bytes; here revisions reach the engine, and what is known about them
+reaches the application. Nothing is opened before a client is made, and a forked child makes a connection of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, SetStatus
+from flagcore.distribution.client_state import ClientState
+from flagcore.distribution.source import Source, SourceState, log
+from flagcore.distribution.transports.zmq_client import ZmqClientLoop
+from flagcore.distribution.transports.zmq_endpoints import ClientCurve
+from flagcore.distribution.wire import WELCOME, prefix
+from flagcore.errors import FlagcoreError, Problem
+from flagcore.terms import ProviderStatus
+
+if TYPE_CHECKING:
+    from flagcore.engine import Engine
+    from flagcore.snapshot.objects import Snapshot
+    from flagcore.snapshot.signature import VerifyKeys
+
+__all__ = ["LiveSource", "Subscription"]
+
+FORK_SECONDS = 0.1  # before a child connects: most children that only exec are gone by then
+EXIT_SECONDS = 0.9  # that all connections of a process have for their end when it ends
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """What to follow, and as whom."""
+
+    endpoints: tuple[str, ...]
+    environment_id: bytes
+    curve: ClientCurve | None = None  # None: loopback and ipc, without keys
+    verify: VerifyKeys | None = None
+
+
+class LiveSource(Source):
+    """Serves what the publishers at the endpoints of ``subscription`` publish.
+
+    Returns when it is up to date, or refused, and after ``wait`` seconds at the latest; never raises because a server is away.
+
+    Raises:
+        SettingsError: an endpoint is no address, or keys are given and libzmq knows no CURVE.
+    """
+
+    def __init__(self, engine: Engine, subscription: Subscription, *, wait: float = 2.0) -> None:
+        super().__init__(engine)
+        self._subscription = subscription
+        self._served: Snapshot | None = None  # what the engine was given last
+        self._reported: str | None = None
+        self._machine = self._new_machine()
+        self._loop = self._new_loop()
+        self._loop.start()
+        _live.add(self)
+        self._wait_until_fresh(wait)
+
+    def describe(self) -> str:
+        """Return the addresses."""
+        return ",".join(self._subscription.endpoints)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since a bookmark said that the served revision is the newest; None without data."""
+        confirmed = self._confirmed
+        return None if confirmed is None or not self._has_data else max(0.0, time.monotonic() - confirmed)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the connection met since the start: refused and passed-over messages by reason, gaps, stalls."""
+        return dict(self._machine.counters)
+
+    def close(self) -> None:
+        """End connection and thread, within a second, and the answers."""
+        _live.discard(self)
+        self._loop.close()
+        super().close()
+
+    def _new_machine(self) -> ClientState:
+        subscription = self._subscription
+        return ClientState(
+            subscription.environment_id,
+            client_id=os.urandom(16),
+            random=Random(),  # noqa: S311 - spreads clients over time
+            endpoints=len(subscription.endpoints),
+            keys=subscription.verify,
+            name=f"{os.uname().nodename}:{os.getpid()}",
+        )
+
+    def _new_loop(self) -> ZmqClientLoop:
+        subscription, engine = self._subscription, self._engine
+        return ZmqClientLoop(
+            subscription.endpoints,
+            (prefix(subscription.environment_id), WELCOME),
+            self._machine,
+            self._perform,
+            curve=subscription.curve,
+            wanted=lambda: engine() is not None,
+        )
+
+    def _wait_until_fresh(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.state.status in (ProviderStatus.READY, ProviderStatus.ERROR) or not self.waits, seconds
+            )
+
+    # -- in the thread ------------------------------------------------------------------------------------------------
+
+    def _perform(self, action: Action) -> Iterable[Action]:
+        match action:
+            case Apply():
+                return self._apply(action)
+            case SetStatus():
+                self._set_status(action)
+            case Report():
+                self._report(action)
+            case Save():
+                pass
+        return ()
+
+    def _apply(self, apply: Apply) -> list[Action]:
+        """Serve a revision; listeners hear of it when the acknowledgement is out."""
+        begun = time.perf_counter_ns()
+        try:
+            changed = frozenset() if apply.snapshot is self._served else self._swap(apply.snapshot)
+        except Exception as error:  # noqa: BLE001 - out of memory, or a bug: the revision before goes on
+            log.exception("revision %s could not be applied", apply.position)
+            self._reported = str(error) or type(error).__name__
+            return self._machine.applied(Applied(refused=True), time.monotonic())
+        self._served = apply.snapshot
+        problems = self._degraded()
+        if problems or self.state.problems:
+            self._settle(msgspec.structs.replace(self.state, problems=problems))
+        if changed:
+            self._loop.call(lambda: self._announce(changed))
+        took = (time.perf_counter_ns() - begun) // 1000
+        failed = tuple(problem.path.replace("flags.", "p/", 1) for problem in problems)
+        return self._machine.applied(Applied(took, failed), time.monotonic())
+
+    def _degraded(self) -> tuple[Problem, ...]:
+        """Return a problem for each flag that the engine refused and serves as it was before, or not at all."""
+        engine = self._engine()
+        refused = {} if engine is None else engine.degraded
+        return tuple(Problem(code="degraded-flag", message=why, path=f"flags.{key}") for key, why in refused.items())
+
+    @property
+    def _confirmed(self) -> float | None:
+        """When what is served was last known to be the newest; in a child, at first, what its parent knew."""
+        confirmed = self._machine.confirmed
+        return self.state.confirmed if confirmed is None else confirmed
+
+    def _set_status(self, action: SetStatus) -> None:
+        error = None if action.status is ProviderStatus.READY else FlagcoreError(self._why(action))
+        if error is None:
+            self._reported = None
+        self._settle(SourceState(action.status, self.state.problems, error, self._confirmed))
+
+    def _why(self, action: SetStatus) -> str:
+        """Return why the newest flags are not served, for people."""
+        if self._reported is not None:
+            return self._reported
+        return f"no publisher has been heard at {self.describe()}: {action.phase.value.lower()}"
+
+    def _report(self, report: Report) -> None:
+        if report.text != self._reported:
+            log.warning("flags from %s: %s", self.describe(), report.text)
+        self._reported = report.text
+
+    # -- forks ------------------------------------------------------------------------------------------------------
+
+    def _renew_after_fork(self) -> None:
+        """In a child: serve what is there, and follow by a connection of its own. The parent's sockets are not touched."""
+        super()._renew_after_fork()
+        if self._closed:
+            return
+        _inherited.append(self._loop)  # never freed: that would close sockets which are the parent's
+        self._machine = self._new_machine()
+        self._loop = self._new_loop()
+        if self._served is not None:
+            self._loop.begin_with(self._take_over)
+        with suppress(RuntimeError):  # no thread can be had: what is there is served on
+            self._loop.start(FORK_SECONDS)
+
+    def _take_over(self, now: float) -> list[Action]:
+        assert self._served is not None
+        return self._machine.restore(self._served, now)
+
+
+_live: weakref.WeakSet[LiveSource] = weakref.WeakSet()
+_inherited: deque[ZmqClientLoop] = deque()
+
+
+def _end_all() -> None:
+    """At exit: no thread may be in native code when the interpreter goes."""
+    loops = [source._loop for source in tuple(_live)]
+    for loop in loops:
+        loop.stop()
+    deadline = time.monotonic() + EXIT_SECONDS
+    for loop in loops:
+        loop.close(max(0.0, deadline - time.monotonic()))
+
+
+atexit.register(_end_all)
