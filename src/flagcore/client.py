@@ -16,6 +16,7 @@ from flagcore.telemetry.tracking import TrackingQueue
 from flagcore.terms import ProviderStatus
 
 if TYPE_CHECKING:
+    from types import EllipsisType
     from typing import Self
 
     from flagcore.context import EvaluationContext
@@ -28,7 +29,8 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)|(host):([A-Za-z0-9._-]+)", re.DOTALL)
-LATER_SCHEMES = ("tcp", "nats", "ipc", "http", "https", "redis", "host")
+LIVE_SCHEMES = ("tcp", "ipc")
+LATER_SCHEMES = ("nats", "http", "https", "redis", "host")
 UNKNOWN_KEYS_REMEMBERED = 10_000
 
 
@@ -69,26 +71,35 @@ ENGINE_METHODS = (
 def connect(
     source: str | os.PathLike[str] | None = None,
     *,
+    sdk_key: str | None = None,
+    wait: float | None = None,
+    cache_dir: str | os.PathLike[str] | EllipsisType | None = ...,
     context: Mapping[str, Any] | None = None,
     offline: bool | None = None,
     watch: bool | None = None,
     debounce: float | None = None,
     poll_interval: float | None = None,
 ) -> Client:
-    """Return a client of the flags at ``source``: a file, a directory, or a compiled file (``.fcs``).
+    """Return a client of the flags at ``source``: a publisher's address, a file, a directory, or a compiled file (``.fcs``).
 
-    Returns when the first load is complete. What is not given is looked up in the environment (``FLAGCORE_SOURCE``,
+    On files it returns when the first load is complete. From a publisher (``tcp://...``, ``ipc://...``; several with commas between)
+    it returns when the newest flags are there, after ``wait`` seconds at the latest, and never raises because nobody answers:
+    ``cache_dir`` is where the last known good flags are kept (None: nowhere), ``sdk_key`` what ``flagcore keys`` or the manager
+    issued; on loopback and ipc a publisher may do without keys. What is not given is looked up in the environment (``FLAGCORE_SOURCE``,
     ...), then in flagcore.toml or ``[tool.flagcore]``. ``context`` is merged under the context of each call.
     ``debounce`` and ``poll_interval`` are seconds; docs/reference/client.md tells more.
 
     Raises:
         FlagSetError: there is no valid set; holds all its problems.
         SnapshotError: a compiled file is corrupt, or of a format that this release cannot read.
-        SettingsError: a setting is wrong, or the source is an address that this release does not open.
+        SettingsError: a setting is wrong, an extra is missing, or the source is an address that this release does not open.
     """
     settings = read_settings(
         {
             "source": os.fspath(source) if isinstance(source, os.PathLike) else source,
+            "sdk_key": sdk_key,
+            "wait": wait,
+            "cache_dir": _place(cache_dir),
             "context": dict(context) if isinstance(context, Mapping) else context,
             "offline": offline,
             "watch": watch,
@@ -110,20 +121,40 @@ def _open(engine: Engine, settings: Settings) -> Source:
         path = settings.source
     elif (scheme := (address[1] or address[3]).lower()) == "file":
         path = address[2]
-    elif scheme not in LATER_SCHEMES:
+    elif scheme not in (*LIVE_SCHEMES, *LATER_SCHEMES):
         raise SettingsError(
-            f"{settings.source!r}: unknown scheme {scheme!r}; a source is the path of a file or directory"
+            f"{settings.source!r}: unknown scheme {scheme!r}; a source is a path, or an address such as tcp://host:7440"
         )
     elif settings.offline:
         return OfflineSource(engine, settings.source)
+    elif scheme in LIVE_SCHEMES:
+        return _open_live(engine, settings)
     else:
         raise SettingsError(
-            f"{scheme!r} sources cannot be opened: this release serves flags from files; "
-            "give the path of a file, of a directory or of a compiled file (.fcs)"
+            f"{scheme!r} sources cannot be opened: this release serves flags from files and from publishers; "
+            "give a path, or an address such as tcp://host:7440"
         )
     return FileSource(
         engine, path, watch=settings.watch, debounce=settings.debounce, poll_interval=settings.poll_interval
     )
+
+
+def _open_live(engine: Engine, settings: Settings) -> Source:
+    try:
+        from flagcore.distribution.subscriber import open_live
+    except ImportError as error:
+        raise SettingsError(f'live flags need the extra "zmq": pip install "flagcore[zmq]" ({error})') from None
+    assert settings.source is not None
+    return open_live(
+        engine, settings.source, sdk_key=settings.sdk_key, wait=settings.wait, cache_dir=settings.cache_dir
+    )
+
+
+def _place(given: str | os.PathLike[str] | EllipsisType | None) -> str | None:
+    """Return the cache folder as a setting: None where it is not given, empty where it is not wanted."""
+    if given is ...:
+        return None
+    return "" if given is None else os.fspath(given)
 
 
 def _log_once() -> Callable[[str], None]:

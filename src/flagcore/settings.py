@@ -22,7 +22,12 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of a client. Each may also stand in the environment, as ``FLAGCORE_`` and its name in capitals."""
 
-    source: str | None = None  # path of a file or directory, or an address
+    source: str | None = None  # path of a file or directory, or addresses with commas between
+    sdk_key: str | None = None  # says who we are to a publisher, and who it is to us; a secret
+    wait: Annotated[float, msgspec.Meta(ge=0, le=3600)] = (
+        2.0  # seconds that connecting to a publisher may take at start
+    )
+    cache_dir: str | None = None  # where last known good is kept; None: the user's cache folder; empty: nowhere
     context: dict[str, Any] = {}  # static context, merged under each call's; JSON in the environment
     offline: bool = False  # never open a network connection
     watch: bool = True  # follow changes of files

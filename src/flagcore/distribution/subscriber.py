@@ -22,9 +22,9 @@ from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, 
 from flagcore.distribution.client_state import ClientState
 from flagcore.distribution.source import Source, SourceState, log
 from flagcore.distribution.transports.zmq_client import ZmqClientLoop
-from flagcore.distribution.transports.zmq_endpoints import ClientCurve
-from flagcore.distribution.wire import WELCOME, prefix
-from flagcore.errors import FlagcoreError, Problem
+from flagcore.distribution.transports.zmq_endpoints import ClientCurve, control_endpoint, is_private
+from flagcore.distribution.wire import LOCAL_ENVIRONMENT, WELCOME, prefix
+from flagcore.errors import FlagcoreError, Problem, SettingsError
 from flagcore.terms import ProviderStatus
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from flagcore.snapshot.objects import Snapshot
     from flagcore.snapshot.signature import VerifyKeys
 
-__all__ = ["LiveSource", "Subscription"]
+__all__ = ["LiveSource", "Subscription", "open_live"]
 
 FORK_SECONDS = 0.1  # before a child connects: most children that only exec are gone by then
 EXIT_SECONDS = 0.9  # that all connections of a process have for their end when it ends
@@ -45,6 +45,22 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     environment_id: bytes
     curve: ClientCurve | None = None  # None: loopback and ipc, without keys
     verify: VerifyKeys | None = None
+
+
+def open_live(engine: Engine, source: str, *, sdk_key: str | None, wait: float, cache_dir: str | None) -> LiveSource:
+    """Return a source that follows the publishers at ``source``, addresses with commas between.
+
+    Raises:
+        SettingsError: an address is none, or needs a key; the key is none, or libzmq knows no CURVE.
+    """
+    endpoints = tuple(part.strip() for part in source.split(",") if part.strip())
+    for endpoint in endpoints:
+        control_endpoint(endpoint)  # raises for what is no address
+        if sdk_key is None and not is_private(endpoint):
+            raise SettingsError(
+                f"{endpoint}: a publisher that is not on this machine needs sdk_key=, or FLAGCORE_SDK_KEY"
+            )
+    return LiveSource(engine, Subscription(endpoints=endpoints, environment_id=LOCAL_ENVIRONMENT), wait=wait)
 
 
 class LiveSource(Source):

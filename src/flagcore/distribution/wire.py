@@ -25,6 +25,7 @@ from flagcore.snapshot.state_hash import STATE_HASH_BYTES
 
 __all__ = [
     "ENVIRONMENT_BYTES",
+    "LOCAL_ENVIRONMENT",
     "PROTO",
     "TOPIC_BYTES",
     "WELCOME",
@@ -46,6 +47,9 @@ PROTO = 1
 ENVIRONMENT_BYTES = 8
 WELCOME = b"F1" + bytes(ENVIRONMENT_BYTES) + b"W"
 """The one frame that every new subscription gets: no state, no proof, it means "say HELLO"."""
+
+LOCAL_ENVIRONMENT = b"local\0\0\0"
+"""The one environment of a publisher without keys, on loopback and ipc."""
 
 _MAGIC = b"F1"
 TOPIC_BYTES = len(WELCOME)

@@ -79,7 +79,7 @@ class ZmqServerLoop(SocketThread):
         self._clock = clock
         self._ready = threading.Event()
         self._refusal: Exception | None = None
-        self._homes: dict[bytes, tuple[ServerMachine, str]] = {}  # ROUTER identity -> its environment and user
+        self._homes: dict[bytes, tuple[bytes, str]] = {}  # ROUTER identity -> its environment and user
         self._connections = Connections()
         self.counters = {
             "subscriptions refused": 0,
@@ -106,7 +106,7 @@ class ZmqServerLoop(SocketThread):
 
     def do(self, decide: Callable[[float], Iterable[Action]]) -> None:
         """Let ``decide(now)`` ask a machine something in the loop's thread, and carry out what it returns."""
-        self.call(lambda: self._do(decide(self._clock())))
+        self.call(lambda: self.do_now(decide(self._clock())))
 
     def cut(self, user: str) -> None:
         """End the live connections of a user whose key was revoked; where they come back, ZAP refuses them."""
@@ -204,11 +204,11 @@ class ZmqServerLoop(SocketThread):
         now = self._clock()
         for machine in tuple(self._machines.values()):
             if (due := machine.deadline) is not None and now >= due:
-                self._do(machine.tick(now))
+                self.do_now(machine.tick(now))
 
     def _ask_all(self, decide: Callable[[ServerMachine, float], Iterable[Action]]) -> None:
         for machine in tuple(self._machines.values()):
-            self._do(decide(machine, self._clock()))
+            self.do_now(decide(machine, self._clock()))
 
     def _drain(self, socket: zmq.Socket[bytes], handle: Callable[[Sequence[zmq.Frame]], None]) -> None:
         with suppress(zmq.Again):
@@ -237,7 +237,7 @@ class ZmqServerLoop(SocketThread):
         with suppress(zmq.ZMQError):  # it may be gone already
             self._xpub.setsockopt(zmq.SUBSCRIBE, topic)
             self._remember(frame, user)
-            self._do(machine.subscribed(self._clock()))
+            self.do_now(machine.subscribed(self._clock()))
 
     def _is_admitted(self, user: str, environment: bytes) -> bool:
         return self._admission is None or self._admission.allows(user, environment)
@@ -252,26 +252,25 @@ class ZmqServerLoop(SocketThread):
         machine = self._home(identity, content, user)
         if machine is not None:
             self._remember(frames[1], user)
-            self._do(machine.received(identity, content, self._clock()))
+            self.do_now(machine.received(identity, content, self._clock()))
 
     def _home(self, identity: bytes, content: bytes, user: str) -> ServerMachine | None:
         """Return the machine that a frame is for: its first frame must be a greeting to an environment of its user."""
-        environment = self._environment_of(content)
-        if environment is None:
-            machine, owner = self._homes.get(identity, (None, ""))
-            if machine is None or owner != user:
-                self.counters["frames without greeting"] += 1
-                return None
-            return machine
+        asked = self._environment_of(content)
+        environment, owner = (asked, user) if asked is not None else self._homes.get(identity, (b"", user))
         machine = self._machines.get(environment)
+        if asked is None and (machine is None or owner != user):
+            self.counters["frames without greeting"] += 1
+            return None
         if machine is None or not self._is_admitted(user, environment):
             self.counters["greetings refused"] += 1
             return None
-        self._homes[identity] = machine, user
+        self._homes[identity] = environment, user
         return machine
 
     def _gone(self, identity: bytes) -> Iterable[Action]:
-        machine, _ = self._homes.pop(identity, (None, ""))
+        environment, _ = self._homes.pop(identity, (b"", ""))
+        machine = self._machines.get(environment)
         return () if machine is None else machine.gone(identity, self._clock())
 
     # -- connections --------------------------------------------------------------------------------------------------
@@ -299,7 +298,8 @@ class ZmqServerLoop(SocketThread):
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
-    def _do(self, actions: Iterable[Action]) -> None:
+    def do_now(self, actions: Iterable[Action]) -> None:
+        """Carry out actions. In the loop's own thread only."""
         waiting = deque(actions)
         while waiting:
             action = waiting.popleft()

@@ -43,10 +43,13 @@ class SocketThread:
         self._delay = delay
         self._thread.start()
 
-    def call(self, work: Callable[[], None]) -> None:
-        """Carry out ``work`` in the thread, soon; never where it has ended. From any thread, the own one, too."""
+    def call(self, work: Callable[[], None]) -> bool:
+        """Carry out ``work`` in the thread, soon; False where it has ended. From any thread, the own one, too."""
+        if self._stop.is_set() or (self._thread.ident is not None and not self._thread.is_alive()):
+            return False
         self._calls.append(work)
         self._wake()
+        return True
 
     def stop(self) -> None:
         """Tell the thread to end, without waiting for it."""

@@ -1,0 +1,215 @@
+"""Flags to services: a publisher binds its sockets, numbers what it is given, sends it, and says who has applied it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import msgspec
+
+from flagcore.distribution.actions import Action, Done
+from flagcore.distribution.control import Hello, decode_request
+from flagcore.distribution.position import Position
+from flagcore.distribution.publisher_record import PublisherRecord
+from flagcore.distribution.publisher_state import PublisherState
+from flagcore.distribution.receipts import Receipt
+from flagcore.distribution.server_state import ServerState
+from flagcore.distribution.transports.zmq_server import ZmqServerLoop
+from flagcore.distribution.wire import LOCAL_ENVIRONMENT, WELCOME, WireError
+from flagcore.snapshot.signature import SigningKey
+from flagcore.snapshot.state_hash import StateHash
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from flagcore.distribution.transports.zmq_admission import Admission
+    from flagcore.distribution.transports.zmq_endpoints import ServerCurve
+    from flagcore.snapshot.objects import Snapshot
+
+__all__ = ["Publisher"]
+
+T = TypeVar("T")
+ANSWER_SECONDS = 30.0  # that the thread may take for one call; it is never busy that long
+
+
+class Publisher:
+    """Publishes environments at ``bind`` until it is closed. From any thread; not to be used across a fork.
+
+    Without ``signers`` (environment id -> key) there is the one local environment, signed by a key made now. With ``curve`` and
+    ``admission`` only admitted clients get in; without them only loopback and ipc can be bound. ``state`` is the path of the file
+    by which revisions go on rising over restarts.
+
+    Raises:
+        SettingsError: the address cannot be bound, or not without keys; the state file is in use.
+    """
+
+    def __init__(
+        self,
+        bind: str,
+        *,
+        signers: Mapping[bytes, SigningKey] | None = None,
+        curve: ServerCurve | None = None,
+        admission: Admission | None = None,
+        state: str | None = None,
+        perform: Callable[[Action], None] = lambda _: None,
+    ) -> None:
+        self._signers = dict(signers) if signers is not None else {LOCAL_ENVIRONMENT: SigningKey.generate()}
+        # Until its first snapshot an environment has no data, and says so to whoever asks.
+        self._machines: dict[bytes, ServerState] = {
+            environment_id: ServerState(environment_id, time.monotonic()) for environment_id in self._signers
+        }
+        self._record = PublisherRecord(state)
+        self._others = perform
+        self._waiting: dict[int, threading.Event] = {}  # by the id of the receipt, which lives as long
+        self._loop = ZmqServerLoop(
+            bind,
+            self._machines,
+            welcome=WELCOME,
+            environment_of=_environment_of,
+            perform=self._perform,
+            curve=curve,
+            admission=admission,
+        )
+        try:
+            self._loop.start()
+        except BaseException:
+            self._record.close()
+            raise
+
+    @property
+    def endpoint(self) -> str:
+        """The address to connect to."""
+        return self._loop.endpoint
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What was refused and dropped since the start, over all environments."""
+        counters = dict(self._loop.counters)
+        for machine in tuple(self._machines.values()):
+            for name, count in tuple(machine.counters.items()):
+                counters[name] = counters.get(name, 0) + count
+        return counters
+
+    def position(self, environment_id: bytes | None = None) -> Position:
+        """Return the newest revision of an environment; of the only one, where none is named."""
+        return self._machines[self._named(environment_id)].position
+
+    def clients(self, environment_id: bytes | None = None) -> dict[bytes, Position]:
+        """Return what each connected client has said it applied, by client id."""
+        named = self._named(environment_id)
+        return self._within(lambda _: ((), self._machines[named].clients))
+
+    def publish(
+        self,
+        snapshot: Snapshot,
+        *,
+        environment_id: bytes | None = None,
+        wait: Literal["all"] | None = None,
+        urgent: bool = False,
+        timeout: float = 10.0,
+    ) -> Receipt:
+        """Send what changed to everybody, as the next revision; the snapshot's own numbers do not count.
+
+        With ``wait="all"`` this returns when every connected client has applied it, after ``timeout`` seconds at the latest:
+        ``receipt.complete`` says whether they have, ``receipt.waiting`` and ``receipt.lost`` who has not. ``urgent`` lets
+        clients acknowledge at once.
+        """
+        named = self._named(environment_id)
+        over = threading.Event()
+
+        def publish(now: float) -> tuple[Iterable[Action], Receipt]:
+            actions, receipt = self._publish(named, snapshot, now, urgent or wait == "all", wait == "all", timeout)
+            if wait is not None and not receipt.over:
+                self._waiting[id(receipt)] = over
+            return actions, receipt
+
+        receipt = self._within(publish)
+        if wait is not None:
+            if not receipt.over:
+                over.wait(timeout + 1.0)
+            self._waiting.pop(id(receipt), None)
+        return receipt
+
+    def revoke(self, user: str) -> None:
+        """Cut the live connections of a user; to be called when ``admission`` lets it in no more."""
+        self._loop.cut(user)
+
+    def close(self) -> None:
+        """End the sockets, within a second. Idempotent."""
+        self._loop.close()
+        self._record.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def _named(self, environment_id: bytes | None) -> bytes:
+        if environment_id is None and len(self._signers) == 1:
+            return next(iter(self._signers))
+        if environment_id is None or environment_id not in self._signers:
+            raise ValueError(f"this publisher has no environment {environment_id!r}")
+        return environment_id
+
+    # -- in the thread ------------------------------------------------------------------------------------------------
+
+    def _within(self, work: Callable[[float], tuple[Iterable[Action], T]]) -> T:
+        """Do something with the machines in the thread that owns them, carry its actions out, and return its answer."""
+        answer: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                actions, result = work(time.monotonic())
+                self._loop.do_now(actions)
+            except Exception as error:  # noqa: BLE001 - whoever called gets it
+                answer.set_exception(error)
+            else:
+                answer.set_result(result)
+
+        if not self._loop.call(run):
+            raise RuntimeError("the publisher is closed")
+        return answer.result(ANSWER_SECONDS)
+
+    def _publish(
+        self, named: bytes, snapshot: Snapshot, now: float, urgent: bool, wait: bool, timeout: float
+    ) -> tuple[Iterable[Action], Receipt]:
+        machine = self._machines[named]
+        if not isinstance(machine, PublisherState):
+            return self._first(named, snapshot, now)
+        epoch, revision = machine.position
+        numbered = msgspec.structs.replace(snapshot, epoch=epoch, revision=revision + 1)
+        actions, receipt = machine.publish(numbered, now, urgent=urgent, wait=wait, timeout=timeout)
+        self._record.note(named, machine.position, machine.state_hash)
+        return actions, receipt
+
+    def _first(self, named: bytes, snapshot: Snapshot, now: float) -> tuple[Iterable[Action], Receipt]:
+        """Begin to serve an environment where its history goes on."""
+        position = self._record.resume(named, StateHash.of(snapshot).value)
+        numbered = msgspec.structs.replace(snapshot, epoch=position.epoch, revision=position.revision)
+        offset = time.time_ns() // 1000 - int(now * 1e6)
+        machine = PublisherState(named, self._signers[named], numbered, now, wall_offset_us=offset)
+        self._record.note(named, position, machine.state_hash)
+        self._machines[named] = machine
+        receipt = Receipt(position, set(), None)
+        receipt.over = True
+        return machine.subscribed(now), receipt
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, Done):
+            if (over := self._waiting.get(id(action.receipt))) is not None:
+                over.set()
+        else:
+            self._others(action)
+
+
+def _environment_of(frame: bytes) -> bytes | None:
+    """Return the environment that a greeting asks for; None for any other frame."""
+    try:
+        request = decode_request(frame)
+    except WireError:
+        return None
+    return request.environment_id if isinstance(request, Hello) else None
