@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -12,11 +12,13 @@ import msgspec
 
 from flagcore.distribution.actions import Action, Done
 from flagcore.distribution.control import Hello, decode_request
+from flagcore.distribution.keys import Admission
 from flagcore.distribution.position import Position
 from flagcore.distribution.publisher_record import PublisherRecord
 from flagcore.distribution.publisher_state import PublisherState
 from flagcore.distribution.receipts import Receipt
 from flagcore.distribution.server_state import ServerState
+from flagcore.distribution.transports.zmq_endpoints import ServerCurve
 from flagcore.distribution.transports.zmq_server import ZmqServerLoop
 from flagcore.distribution.wire import LOCAL_ENVIRONMENT, WELCOME, WireError
 from flagcore.snapshot.signature import SigningKey
@@ -25,8 +27,7 @@ from flagcore.snapshot.state_hash import StateHash
 if TYPE_CHECKING:
     from typing import Self
 
-    from flagcore.distribution.transports.zmq_admission import Admission
-    from flagcore.distribution.transports.zmq_endpoints import ServerCurve
+    from flagcore.distribution.keys import Keyring
     from flagcore.snapshot.objects import Snapshot
 
 __all__ = ["Publisher"]
@@ -38,9 +39,9 @@ ANSWER_SECONDS = 30.0  # that the thread may take for one call; it is never busy
 class Publisher:
     """Publishes environments at ``bind`` until it is closed. From any thread; not to be used across a fork.
 
-    Without ``signers`` (environment id -> key) there is the one local environment, signed by a key made now. With ``curve`` and
-    ``admission`` only admitted clients get in; without them only loopback and ipc can be bound. ``state`` is the path of the file
-    by which revisions go on rising over restarts.
+    With a ``keyring`` its environments are published to the services that it admits; without one there is the one local
+    environment, signed by a key made now, for whoever is on this machine: only loopback and ipc can be bound then. ``state`` is
+    the path of the file by which revisions go on rising over restarts.
 
     Raises:
         SettingsError: the address cannot be bound, or not without keys; the state file is in use.
@@ -50,16 +51,15 @@ class Publisher:
         self,
         bind: str,
         *,
-        signers: Mapping[bytes, SigningKey] | None = None,
-        curve: ServerCurve | None = None,
-        admission: Admission | None = None,
+        keyring: Keyring | None = None,
         state: str | None = None,
         perform: Callable[[Action], None] = lambda _: None,
     ) -> None:
-        self._signers = dict(signers) if signers is not None else {LOCAL_ENVIRONMENT: SigningKey.generate()}
+        self._signer = SigningKey.generate() if keyring is None else keyring.signer()
+        self._admission = None if keyring is None else Admission(keyring)
         # Until its first snapshot an environment has no data, and says so to whoever asks.
         self._machines: dict[bytes, ServerState] = {
-            environment_id: ServerState(environment_id, time.monotonic()) for environment_id in self._signers
+            environment_id: ServerState(environment_id, time.monotonic()) for environment_id in _environments(keyring)
         }
         self._record = PublisherRecord(state)
         self._others = perform
@@ -70,8 +70,8 @@ class Publisher:
             welcome=WELCOME,
             environment_of=_environment_of,
             perform=self._perform,
-            curve=curve,
-            admission=admission,
+            curve=None if keyring is None else ServerCurve(keyring.server_secret),
+            admission=self._admission,
         )
         try:
             self._loop.start()
@@ -133,9 +133,24 @@ class Publisher:
             self._waiting.pop(id(receipt), None)
         return receipt
 
-    def revoke(self, user: str) -> None:
-        """Cut the live connections of a user; to be called when ``admission`` lets it in no more."""
-        self._loop.cut(user)
+    def follow(self, keyring: Keyring) -> None:
+        """Go by a later keyring of the same server from here on: lets new services in and cuts the revoked ones off.
+
+        Raises:
+            ValueError: this publisher was made without a keyring.
+        """
+        admission = self._admission
+        if admission is None:
+            raise ValueError("this publisher goes by no keyring")
+
+        def follow(now: float) -> tuple[Iterable[Action], None]:
+            for environment_id in _environments(keyring):
+                self._machines.setdefault(environment_id, ServerState(environment_id, now))
+            for user in admission.follow(keyring):
+                self._loop.cut(user)
+            return (), None
+
+        self._within(follow)
 
     def close(self) -> None:
         """End the sockets, within a second. Idempotent."""
@@ -149,9 +164,9 @@ class Publisher:
         self.close()
 
     def _named(self, environment_id: bytes | None) -> bytes:
-        if environment_id is None and len(self._signers) == 1:
-            return next(iter(self._signers))
-        if environment_id is None or environment_id not in self._signers:
+        if environment_id is None and len(self._machines) == 1:
+            return next(iter(self._machines))
+        if environment_id is None or environment_id not in self._machines:
             raise ValueError(f"this publisher has no environment {environment_id!r}")
         return environment_id
 
@@ -191,7 +206,7 @@ class Publisher:
         position = self._record.resume(named, StateHash.of(snapshot).value)
         numbered = msgspec.structs.replace(snapshot, epoch=position.epoch, revision=position.revision)
         offset = time.time_ns() // 1000 - int(now * 1e6)
-        machine = PublisherState(named, self._signers[named], numbered, now, wall_offset_us=offset)
+        machine = PublisherState(named, self._signer, numbered, now, wall_offset_us=offset)
         self._record.note(named, position, machine.state_hash)
         self._machines[named] = machine
         receipt = Receipt(position, set(), None)
@@ -204,6 +219,10 @@ class Publisher:
                 over.set()
         else:
             self._others(action)
+
+
+def _environments(keyring: Keyring | None) -> tuple[bytes, ...]:
+    return (LOCAL_ENVIRONMENT,) if keyring is None else tuple(found.id for found in keyring.environments)
 
 
 def _environment_of(frame: bytes) -> bytes | None:

@@ -20,9 +20,10 @@ import msgspec
 
 from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, SetStatus
 from flagcore.distribution.client_state import ClientState
+from flagcore.distribution.keys import SdkKey
 from flagcore.distribution.source import Source, SourceState, log
 from flagcore.distribution.transports.zmq_client import ZmqClientLoop
-from flagcore.distribution.transports.zmq_endpoints import ClientCurve, control_endpoint, is_private
+from flagcore.distribution.transports.zmq_endpoints import ClientCurve, control_endpoint, is_private, require_curve
 from flagcore.distribution.wire import LOCAL_ENVIRONMENT, WELCOME, prefix
 from flagcore.errors import FlagcoreError, Problem, SettingsError
 from flagcore.terms import ProviderStatus
@@ -60,7 +61,20 @@ def open_live(engine: Engine, source: str, *, sdk_key: str | None, wait: float, 
             raise SettingsError(
                 f"{endpoint}: a publisher that is not on this machine needs sdk_key=, or FLAGCORE_SDK_KEY"
             )
-    return LiveSource(engine, Subscription(endpoints=endpoints, environment_id=LOCAL_ENVIRONMENT), wait=wait)
+    return LiveSource(engine, _subscription(endpoints, sdk_key), wait=wait)
+
+
+def _subscription(endpoints: tuple[str, ...], sdk_key: str | None) -> Subscription:
+    if sdk_key is None:
+        return Subscription(endpoints=endpoints, environment_id=LOCAL_ENVIRONMENT)
+    require_curve()
+    key = SdkKey.parse(sdk_key)
+    return Subscription(
+        endpoints=endpoints,
+        environment_id=key.environment_id,
+        curve=ClientCurve(key.public, key.secret, key.server),
+        verify=key.verify_keys(),
+    )
 
 
 class LiveSource(Source):
