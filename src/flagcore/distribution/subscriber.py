@@ -21,16 +21,23 @@ import msgspec
 from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, SetStatus
 from flagcore.distribution.client_state import ClientState
 from flagcore.distribution.keys import SdkKey
+from flagcore.distribution.last_good import LastGood, Saved, folder_of
+from flagcore.distribution.saving import Saver
 from flagcore.distribution.source import Source, SourceState, log
 from flagcore.distribution.transports.zmq_client import ZmqClientLoop
-from flagcore.distribution.transports.zmq_endpoints import ClientCurve, control_endpoint, is_private, require_curve
+from flagcore.distribution.transports.zmq_endpoints import (
+    ClientCurve,
+    control_endpoint,
+    is_private,
+    require_curve,
+)
 from flagcore.distribution.wire import LOCAL_ENVIRONMENT, WELCOME, prefix
 from flagcore.errors import FlagcoreError, Problem, SettingsError
+from flagcore.snapshot.objects import Snapshot
 from flagcore.terms import ProviderStatus
 
 if TYPE_CHECKING:
     from flagcore.engine import Engine
-    from flagcore.snapshot.objects import Snapshot
     from flagcore.snapshot.signature import VerifyKeys
 
 __all__ = ["LiveSource", "Subscription", "open_live"]
@@ -46,6 +53,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     environment_id: bytes
     curve: ClientCurve | None = None  # None: loopback and ipc, without keys
     verify: VerifyKeys | None = None
+    folder: str | None = None  # of last known good; None: it is not kept
 
 
 def open_live(engine: Engine, source: str, *, sdk_key: str | None, wait: float, cache_dir: str | None) -> LiveSource:
@@ -61,12 +69,14 @@ def open_live(engine: Engine, source: str, *, sdk_key: str | None, wait: float, 
             raise SettingsError(
                 f"{endpoint}: a publisher that is not on this machine needs sdk_key=, or FLAGCORE_SDK_KEY"
             )
-    return LiveSource(engine, _subscription(endpoints, sdk_key), wait=wait)
+    return LiveSource(engine, _subscription(endpoints, sdk_key, cache_dir), wait=wait)
 
 
-def _subscription(endpoints: tuple[str, ...], sdk_key: str | None) -> Subscription:
+def _subscription(endpoints: tuple[str, ...], sdk_key: str | None, cache_dir: str | None) -> Subscription:
     if sdk_key is None:
-        return Subscription(endpoints=endpoints, environment_id=LOCAL_ENVIRONMENT)
+        # Whatever is published on this machine without keys is the same environment: it is kept only where somebody says so.
+        folder = folder_of(cache_dir, LOCAL_ENVIRONMENT) if cache_dir else None
+        return Subscription(endpoints=endpoints, environment_id=LOCAL_ENVIRONMENT, folder=folder)
     require_curve()
     key = SdkKey.parse(sdk_key)
     return Subscription(
@@ -74,6 +84,7 @@ def _subscription(endpoints: tuple[str, ...], sdk_key: str | None) -> Subscripti
         environment_id=key.environment_id,
         curve=ClientCurve(key.public, key.secret, key.server),
         verify=key.verify_keys(),
+        folder=None if cache_dir == "" else folder_of(cache_dir, key.environment_id),
     )
 
 
@@ -93,6 +104,8 @@ class LiveSource(Source):
         self._reported: str | None = None
         self._machine = self._new_machine()
         self._loop = self._new_loop()
+        self._saver = self._new_saver()
+        self._load_last_good()
         self._loop.start()
         _live.add(self)
         self._wait_until_fresh(wait)
@@ -116,6 +129,8 @@ class LiveSource(Source):
         """End connection and thread, within a second, and the answers."""
         _live.discard(self)
         self._loop.close()
+        if self._saver is not None:
+            self._saver.close()
         super().close()
 
     def _new_machine(self) -> ClientState:
@@ -140,6 +155,26 @@ class LiveSource(Source):
             wanted=lambda: engine() is not None,
         )
 
+    def _new_saver(self) -> Saver | None:
+        last_good = self._new_last_good()
+        return None if last_good is None else Saver(last_good)
+
+    def _new_last_good(self) -> LastGood | None:
+        given = self._subscription
+        return None if given.folder is None else LastGood(given.folder, given.environment_id, given.verify)
+
+    def _load_last_good(self) -> None:
+        """Serve what was kept, at once; whether all of it was signed for is looked at in the thread, before anything builds on it."""
+        last_good = self._new_last_good()
+        saved = None if last_good is None else last_good.load()
+        if last_good is None or saved is None:
+            return
+        self._swap(saved.snapshot)
+        self._served = saved.snapshot
+        age = max(0.0, time.time() - saved.header.commit_time_us / 1e6)
+        self._settle(SourceState(ProviderStatus.STALE, self._degraded(), None, time.monotonic() - age))
+        self._loop.begin_with(lambda now: self._check_last_good(last_good, saved, now))
+
     def _wait_until_fresh(self, seconds: float) -> None:
         with self._changed:
             self._changed.wait_for(
@@ -156,8 +191,8 @@ class LiveSource(Source):
                 self._set_status(action)
             case Report():
                 self._report(action)
-            case Save():
-                pass
+            case Save() if self._saver is not None:
+                self._saver.save(action.bookmark, action.snapshot)
         return ()
 
     def _apply(self, apply: Apply) -> list[Action]:
@@ -208,6 +243,17 @@ class LiveSource(Source):
             log.warning("flags from %s: %s", self.describe(), report.text)
         self._reported = report.text
 
+    def _check_last_good(self, last_good: LastGood, saved: Saved, now: float) -> list[Action]:
+        """Let the machine build on what was kept, if it is what was signed; else drop it."""
+        if saved.is_whole():
+            return self._machine.restore(saved.snapshot, now, state_hash=saved.header.state_hash)
+        log.error("%s is not what was signed: it is served no longer", saved.path)
+        last_good.discard(saved)
+        self._swap(Snapshot(0, 0, {}))
+        self._served = None
+        self._settle(SourceState())
+        return []
+
     # -- forks ------------------------------------------------------------------------------------------------------
 
     def _renew_after_fork(self) -> None:
@@ -218,6 +264,7 @@ class LiveSource(Source):
         _inherited.append(self._loop)  # never freed: that would close sockets which are the parent's
         self._machine = self._new_machine()
         self._loop = self._new_loop()
+        self._saver = self._new_saver()
         if self._served is not None:
             self._loop.begin_with(self._take_over)
         with suppress(RuntimeError):  # no thread can be had: what is there is served on
