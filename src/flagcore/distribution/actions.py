@@ -29,6 +29,7 @@ __all__ = [
     "Connect",
     "Done",
     "Forward",
+    "Refresh",
     "Reply",
     "Report",
     "Save",
@@ -111,7 +112,8 @@ class Report(Action, frozen=True):
 class Forward(Action, frozen=True):
     """For relays: what was accepted, to be handed to ``ServerState.forward`` as it came.
 
-    One delta or bookmark; a notice followed by the chunks of its objects; or all chunks of a snapshot.
+    One delta or bookmark; a notice followed by the chunks of its objects; or all chunks of a snapshot, followed by what
+    leads on from it to where it could be served.
     """
 
     messages: tuple[Message, ...]
@@ -139,6 +141,10 @@ class Reply(Action, frozen=True):
 
     identity: bytes
     frames: tuple[bytes, ...]
+
+
+class Refresh(Action, frozen=True):
+    """For relays: somebody needs a whole snapshot and the ring does not lead on from the one that came; ``ClientState.refresh``."""
 
 
 class Done(Action, frozen=True):

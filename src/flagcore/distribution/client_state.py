@@ -44,8 +44,9 @@ from flagcore.distribution.incoming import Incoming
 from flagcore.distribution.position import NOWHERE, Position
 from flagcore.distribution.replica import DivergedError, Replica, Standing
 from flagcore.distribution.rotation import decode_rotation
+from flagcore.distribution.staging import Staging
 from flagcore.distribution.timers import Timers
-from flagcore.distribution.wire import PROTO, Kind, Message, WireError, is_welcome, parse
+from flagcore.distribution.wire import PROTO, Header, Kind, Message, WireError, is_welcome, parse
 from flagcore.errors import SnapshotError
 from flagcore.snapshot.delta import Delta, decode_delta
 from flagcore.snapshot.limits import DEFAULT_LIMITS, Limits
@@ -115,6 +116,7 @@ class ClientState:
         self._acks = Acknowledging()
         self._actions: list[Action] = []
         self._now = 0.0  # of the call that is being answered
+        self._refreshing = False  # a whole snapshot is wanted for others
         self._serving = False  # something was applied
         self._refused = False  # the server does not know our key
         self._fresh_until = 0.0
@@ -126,13 +128,22 @@ class ClientState:
         self._stalls = 0
         self._forget_session()
         both: dict[Kind, Callable[[Message], None]] = {
-            Kind.DELTA: self._on_delta,
             Kind.ERROR: self._on_error,
             Kind.ROTATION: self._on_rotation,
             Kind.CLOSED: self._on_epoch_closed,
         }
-        self._on_sub = {**both, Kind.NOTICE: self._on_notice_heard, Kind.BOOKMARK: self._on_bookmark}
-        self._on_dealer = {**both, Kind.NOTICE: self._on_notice_sent, Kind.SNAPSHOT: self._on_chunk}
+        self._on_sub = {
+            **both,
+            Kind.DELTA: self._on_delta,
+            Kind.NOTICE: self._on_notice_heard,
+            Kind.BOOKMARK: self._on_bookmark,
+        }
+        self._on_dealer = {
+            **both,
+            Kind.DELTA: self._on_delta_sent,
+            Kind.NOTICE: self._on_notice_sent,
+            Kind.SNAPSHOT: self._on_chunk,
+        }
 
     # -- how it stands ----------------------------------------------------------------------------------------------
 
@@ -165,7 +176,7 @@ class ClientState:
         """Return what the application sees (docs/design/design.md section 2)."""
         if self.phase is ClientPhase.CLOSED:
             return ProviderStatus.NOT_READY
-        if not (self._serving or self._acks.outstanding):
+        if not self._serving:
             return ProviderStatus.ERROR if self._refused else ProviderStatus.NOT_READY
         fresh = self.confirmed is not None and now < self._fresh_until
         return ProviderStatus.READY if fresh else ProviderStatus.STALE
@@ -175,7 +186,10 @@ class ClientState:
     def restore(
         self, snapshot: Snapshot, now: float, *, state_hash: bytes | None = None, floor: Position = NOWHERE
     ) -> list[Action]:
-        """Serve last known good, or a bootstrap, before ``start``; of several the newest. Nothing below ``floor`` is ever served."""
+        """Serve last known good, or a bootstrap, before ``start``; of several the newest. Nothing below ``floor`` is ever served.
+
+        ``state_hash`` saves the time of hashing; who hashes later and finds another one says ``distrust``.
+        """
         self._now = now
         self._replica.floor = max(self._replica.floor, floor)
         if self._replica.takes_whole(Position(snapshot.epoch, snapshot.revision)):
@@ -195,7 +209,7 @@ class ClientState:
 
     def connected(self, now: float) -> list[Action]:
         """Both sockets have completed their handshakes, or have done so again."""
-        self._now = now
+        self._begin(now)
         if self.phase not in (ClientPhase.INIT, ClientPhase.CLOSED):
             self._refused = False
             self._begin_session()
@@ -203,7 +217,7 @@ class ClientState:
 
     def disconnected(self, now: float) -> list[Action]:
         """The connection is lost, or could not be made."""
-        self._now = now
+        self._begin(now)
         waiting = self.phase is ClientPhase.CONNECTING and _Timer.CONNECT in self._timers
         if self.phase not in (ClientPhase.INIT, ClientPhase.CLOSED) and not waiting:
             self._lost(ClientPhase.CONNECTING)
@@ -218,7 +232,7 @@ class ClientState:
 
     def received_sub(self, frames: Sequence[bytes], now: float) -> list[Action]:
         """Something came on SUB."""
-        self._now = now
+        self._begin(now)
         if self._listens():
             if is_welcome(frames):
                 self._ask()
@@ -228,7 +242,7 @@ class ClientState:
 
     def received_dealer(self, frames: Sequence[bytes], now: float) -> list[Action]:
         """Something came on DEALER: one frame of control, or a message."""
-        self._now = now
+        self._begin(now)
         if self._listens():
             self._count_credit()
             if len(frames) == 1:
@@ -239,7 +253,7 @@ class ClientState:
 
     def applied(self, result: Applied, now: float) -> list[Action]:
         """The earliest ``Apply`` that was not answered yet went like this; to be said before anything else happens."""
-        self._now = now
+        self._begin(now)
         apply = self._acks.heard(result)
         if apply is not None and self.phase is not ClientPhase.CLOSED:
             if result.refused:
@@ -248,11 +262,23 @@ class ClientState:
                 self._on_applied(apply, result)
         return self._done()
 
+    def distrust(self, now: float) -> list[Action]:
+        """What was restored is not what its state hash says: serve on, and get a whole snapshot."""
+        self._begin(now)
+        self.counters["distrusted"] += 1
+        self._need_whole()
+        return self._done()
+
+    def refresh(self, now: float) -> list[Action]:
+        """For relays: get a whole snapshot to hand on, though what is held is good."""
+        self._begin(now)
+        self._refreshing = True
+        self._ask()
+        return self._done()
+
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
-        self._now = now
-        while (timer := self._timers.pop_due(now)) is not None:
-            self._due(timer)
+        self._begin(now)
         return self._done()
 
     def close(self, now: float) -> list[Action]:
@@ -266,6 +292,12 @@ class ClientState:
         return self._done()
 
     # -- time -------------------------------------------------------------------------------------------------------
+
+    def _begin(self, now: float) -> None:
+        """Note the time, and do first what is due: who was not let run for a while must not take old news for new."""
+        self._now = now
+        while (timer := self._timers.pop_due(now)) is not None:
+            self._due(timer)
 
     def _due(self, timer: _Timer) -> None:
         match timer:
@@ -333,6 +365,7 @@ class ClientState:
         self._timers.cancel(*_OF_SESSION)
         self._timers.set(_Timer.CONNECT, self._now + self._backoff.failed())
         self.phase = phase
+        self._answered = self._seen = None  # what is still on its way was said long ago
         if phase is ClientPhase.CONNECTING:
             self._forget_session()
 
@@ -357,7 +390,7 @@ class ClientState:
 
     def _hello(self) -> None:
         position, state_hash = self.position, self.state_hash
-        if self._replica.whole_needed:
+        if self._replica.whole_needed or self._refreshing:
             position, state_hash = NOWHERE, bytes(STATE_HASH_BYTES)
         self._send(Hello(self._environment_id, *position, state_hash, PROTO, self._reader, self._client_id, self._name))
         self._greeted, self._answered = True, None
@@ -375,6 +408,7 @@ class ClientState:
     def _drop_incoming(self) -> None:
         self._incoming: Incoming | None = None
         self._notice: Message | None = None  # whose objects are to come next
+        self._staging: Staging | None = None  # a snapshot that came, and may not be served yet
 
     def _need_whole(self) -> None:
         """What is held cannot be built upon: ask for a whole snapshot, and serve on."""
@@ -431,17 +465,22 @@ class ClientState:
 
     def _on_begin(self, begin: Begin) -> None:
         position = Position(begin.epoch, begin.revision)
-        notice = self._notice
-        self._drop_incoming()
+        notice, self._notice = self._notice, None
         if notice is not None and (notice.header.epoch, notice.header.revision) != position:
             notice = None
-        if not self._asking or (notice is None and not self._replica.takes_whole(position)):
+        if not self._asking or (notice is None and not self._wants_whole(position)):
             self.counters["begin_refused"] += 1
             return
         try:
-            self._incoming = Incoming(begin, notice, self._limits)
+            self._incoming = Incoming(begin, notice, self._limits, self._relaying)
         except (SnapshotError, WireError) as error:
             self._cannot_use(error)
+
+    def _wants_whole(self, position: Position) -> bool:
+        """Return whether a snapshot helps: one that must be led forwards first does where there is nothing to build upon."""
+        replica = self._replica
+        helps = self._refreshing or replica.whole_needed or replica.snapshot is None
+        return replica.takes_whole(position) or (helps and position.epoch >= replica.floor.epoch)
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
@@ -468,6 +507,19 @@ class ClientState:
         else:
             self.counters[standing.value] += 1
 
+    def _on_delta_sent(self, message: Message) -> None:
+        """A part of an answer leads on what is aside, or what is served."""
+        staging = self._staging
+        if staging is None or not staging.is_next(message.header):
+            self._on_delta(message)
+            return
+        try:
+            staging.follow(message.header, decode_delta(message.raw(), self._limits), [message])
+        except (SnapshotError, WireError) as error:
+            self._cannot_use(error)
+        else:
+            self._lift(staging)
+
     def _on_notice_heard(self, message: Message) -> None:
         """A transaction is too large to be sent to everybody: the answer to HELLO brings its objects."""
         standing = self._replica.standing(message.header)
@@ -478,7 +530,8 @@ class ClientState:
 
     def _on_notice_sent(self, message: Message) -> None:
         """The objects of this transaction come next."""
-        standing = self._replica.standing(message.header)
+        staged = self._staging is not None and self._staging.is_next(message.header)
+        standing = Standing.NEXT if staged else self._replica.standing(message.header)
         if self._asking and standing is Standing.NEXT:
             self._notice = message
         else:
@@ -495,7 +548,8 @@ class ClientState:
             if header.state_hash != self.state_hash:
                 self._diverged(f"bookmark {marked} has another state hash")
                 return
-            self._confirm(message)
+            if self._answered is not None and marked >= self._answered:
+                self._confirm(message)
         self._conclude()
 
     def _on_chunk(self, message: Message) -> None:
@@ -504,13 +558,9 @@ class ClientState:
             self.counters["stray"] += 1
             return
         try:
-            complete = incoming.add(message)
-            if self._relaying:
-                incoming.messages.append(message)
-            if complete:
+            if incoming.add(message):
                 self._incoming = None
                 self._take_complete(incoming, message)
-                self._drain()
         except DivergedError as error:
             self._diverged(str(error))
         except (SnapshotError, WireError) as error:
@@ -538,14 +588,14 @@ class ClientState:
             self._report("undecodable", f"a key rotation: {error}")
             return
         self._rotated_us = message.header.commit_time_us
-        self._forward(message)
+        self._forward([message])
 
     def _on_epoch_closed(self, message: Message) -> None:
         if message.header.epoch < self._replica.floor.epoch:
             self.counters["old_epoch"] += 1
             return
         self._replica.close_epoch(message.header.epoch)
-        self._forward(message)
+        self._forward([message])
         self._ask()
 
     # -- moving -----------------------------------------------------------------------------------------------------
@@ -554,30 +604,44 @@ class ClientState:
         """Apply the delta that is next; returns whether it could be."""
         try:
             delta = decode_delta(message.raw(), self._limits)
-            snapshot = self._replica.follow(message.header, delta)
+            self._step(message.header, delta, [message])
         except DivergedError as error:
             self._diverged(str(error))
             return False
         except (SnapshotError, WireError) as error:
+            self._replica.whole_needed = True  # what cannot be read is gone round by a whole snapshot
             self._cannot_use(error)
             return False
-        self._hand_out(snapshot, delta, delta.urgent)
-        self._forward(message)
         return True
 
+    def _step(self, header: Header, delta: Delta, messages: list[Message]) -> None:
+        """Move to the next revision; raises as ``Replica.follow`` does."""
+        self._hand_out(self._replica.follow(header, delta), delta, delta.urgent)
+        self._forward(messages)
+
     def _take_complete(self, incoming: Incoming, last: Message) -> None:
-        """Move to what came in chunks: raises what ``Incoming`` and ``Replica.follow`` raise."""
-        if incoming.notice is None:
-            snapshot, state_hash = incoming.snapshot(last.header)
-            if not self._replica.takes_whole(incoming.position):
-                return
-            self._replica.replace(snapshot, state_hash)
+        """Take what came in chunks: raises what ``Incoming`` and ``Replica.follow`` raise."""
+        notice, staging = incoming.notice, self._staging
+        if notice is None:
+            staging = self._staging = Staging(*incoming.snapshot(last.header), incoming.messages)
+            self._lift(staging)
+        elif staging is not None and staging.is_next(notice.header):
+            staging.follow(notice.header, incoming.delta(), [notice, *incoming.messages])
+            self._lift(staging)
+        elif self._replica.standing(notice.header) is Standing.NEXT:
+            self._step(notice.header, incoming.delta(), [notice, *incoming.messages])
+            self._drain()
+
+    def _lift(self, staging: Staging) -> None:
+        """Serve what grew aside as soon as it is not older than what is served; relays hand it on in any case."""
+        if staging.position < max(self.position, self._replica.floor):
+            return
+        snapshot = staging.lift(self._replica)
+        if snapshot is not None:
             self._hand_out(snapshot, None, urgent=False)
-            self._forward(*incoming.messages)
-        elif self._replica.standing(incoming.notice.header) is Standing.NEXT:
-            delta = incoming.delta()
-            self._hand_out(self._replica.follow(incoming.notice.header, delta), delta, delta.urgent)
-            self._forward(incoming.notice, *incoming.messages)
+        self._staging, self._refreshing = None, False
+        self._forward(staging.messages)
+        self._drain()
 
     def _on_applied(self, apply: Apply, result: Applied) -> None:
         self._serving = True
@@ -608,9 +672,8 @@ class ClientState:
         self._act(apply)
 
     def _cannot_use(self, error: SnapshotError | WireError) -> None:
-        """Something that is signed cannot be read: keep what is held, and ask for everything, ever more rarely."""
+        """Something that is signed cannot be used: keep what is held, and ask again, ever more rarely."""
         self._report("undecodable", str(error))
-        self._replica.whole_needed = self._replica.whole_needed or self._replica.snapshot is not None
         self._ask_again(self._backoff.failed())
 
     def _diverged(self, text: str) -> None:
@@ -626,8 +689,7 @@ class ClientState:
         if self.phase is ClientPhase.STALE:
             self._timers.cancel(_Timer.CONNECT)
             self.phase = ClientPhase.SYNCING
-            if self._answered is None:
-                self._ask()
+            self._ask()
 
     def _confirm(self, message: Message) -> None:
         """What is held is the newest."""
@@ -636,7 +698,7 @@ class ClientState:
         if self.position != self._saved and self._now >= self._save_from and self._replica.snapshot is not None:
             self._saved, self._save_from = self.position, self._now + SAVE_SECONDS
             self._act(Save(message.frames, self._replica.snapshot))
-        self._forward(message)
+        self._forward([message])
 
     def _conclude(self) -> None:
         """Be LIVE where the answer is complete and a bookmark at or after it has come; ask where something is missing."""
@@ -668,9 +730,9 @@ class ClientState:
     def _send(self, request: Request) -> None:
         self._act(Send(encode_control(request)))
 
-    def _forward(self, *messages: Message) -> None:
+    def _forward(self, messages: list[Message]) -> None:
         if self._relaying:
-            self._act(Forward(messages))
+            self._act(Forward(tuple(messages)))
 
     def _report(self, problem: str, text: str) -> None:
         self.counters[problem.replace("-", "_")] += 1
@@ -680,9 +742,9 @@ class ClientState:
         self._actions.append(action)
 
     def _done(self) -> list[Action]:
-        """Return the actions of this call; a new phase or status is the last of them."""
+        """Return the actions of this call; a new phase or status is the last of them, and waits for what is to be applied."""
         told = (self.phase, self.status(self._now))
-        if told != self._told:
+        if told != self._told and not self._acks.outstanding:
             self._told = told
             self._act(SetStatus(*told, self._now))
         actions, self._actions = self._actions, []

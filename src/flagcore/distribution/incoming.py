@@ -17,8 +17,10 @@ __all__ = ["Incoming"]
 class Incoming:
     """Takes chunks in their order. ``Begin`` is not signed, so each chunk's own header is held against it."""
 
-    def __init__(self, begin: Begin, notice: Message | None, limits: Limits) -> None:
+    def __init__(self, begin: Begin, notice: Message | None, limits: Limits, keep: bool = False) -> None:
         """Begin to take what was announced; ``notice`` is the one whose objects come, None for a whole snapshot.
+
+        With ``keep`` the chunks stay in ``messages``.
 
         Raises:
             SnapshotError: more is announced than the limits allow, or the notice cannot be read.
@@ -28,7 +30,8 @@ class Incoming:
             raise SnapshotError(f"{begin.raw_length} bytes in {begin.chunk_count} chunks are announced")
         self.position = Position(begin.epoch, begin.revision)
         self.notice = notice
-        self.messages: list[Message] = []  # the headers are small; bodies are dropped as they are read
+        self.messages: list[Message] = []
+        self._keep = keep
         self._base = 0 if notice is None else notice.header.base
         self._read: Notice | None = None if notice is None else decode_notice(notice.raw(), limits)
         self._count, self._next = begin.chunk_count, 0
@@ -53,6 +56,8 @@ class Incoming:
         if header.chunk_index > self._next:
             raise SnapshotError(f"chunk {header.chunk_index} came where {self._next} was due")
         self._assembly.add(message.raw())
+        if self._keep:
+            self.messages.append(message)
         self._next += 1
         return self._next == self._count
 

@@ -52,7 +52,7 @@ def answer(ring: Ring, position: Position, base: Base | None, rotation: Message 
     while (entry := ring.after(position)) is not None:
         yield entry.message.frames
         yield from _chunks(entry.parts)
-        position = Position(entry.message.header.epoch, entry.message.header.revision)
+        position = entry.position
     yield one(Current(*position)) if position == ring.head else one(Retry(0, "too slow"))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PublisherState"]
 
-BASE_LAGS = 256  # transactions that a cut snapshot may be behind before it is cut anew for the next who needs one
+CUT_SECONDS = 1.0  # between two cuts of a snapshot that has changed: until then the ring leads on from the one before
 
 
 class PublisherState(ServerState):
@@ -49,7 +49,7 @@ class PublisherState(ServerState):
         super().__init__(environment_id, now, budget=budget, ring=ring, most_clients=most_clients, limits=limits)
         self._signer, self._wall_offset_us = signer, wall_offset_us
         self._snapshot, self._hash = snapshot, StateHash.of(snapshot)
-        self._since_base = 0
+        self._cut_from = now
         self._committed_us = 0  # when what is served was committed, as far as that is known
         self._restart()
 
@@ -114,7 +114,6 @@ class PublisherState(ServerState):
     def _commit(self, delta: Delta, after: Snapshot | None, committed_us: int) -> None:
         state = self._hash.after(self._snapshot, delta)
         self._snapshot, self._hash = after or applied(self._snapshot, delta), state
-        self._since_base += 1
         raw = encode_delta(delta)
         if len(raw) <= self._limits.delta:
             message = self._message(Kind.DELTA, raw, committed_us, base=delta.base)
@@ -140,10 +139,11 @@ class PublisherState(ServerState):
         self._base = None
 
     def _whole(self) -> Base | None:
-        if self._since_base > BASE_LAGS or super()._whole() is None:
-            self._base = Base(self._chunk_messages(tuple(cut(self._snapshot)), self._committed_us, 0))
-            self._since_base = 0
-        return self._base
+        base = super()._whole()
+        if base is None or (base.position < self.position and self._now >= self._cut_from):
+            base = self._base = Base(self._chunk_messages(tuple(cut(self._snapshot)), self._committed_us, 0))
+            self._cut_from = self._now + CUT_SECONDS
+        return base
 
     def _chunk_messages(self, chunks: tuple[bytes, ...], committed_us: int, base: int) -> tuple[Message, ...]:
         return tuple(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
 from flagcore.distribution.position import Position
-from flagcore.distribution.wire import Message
+from flagcore.distribution.wire import Kind, Message
 
-__all__ = ["Entry", "Ring"]
+__all__ = ["Entry", "Ring", "entries"]
 
 MOST_DELTAS = 4_096
 MOST_BYTES = 8 << 20
@@ -29,6 +31,23 @@ class Entry(msgspec.Struct, frozen=True):
         """Return the entry of a delta, or of a notice and its parts."""
         return cls(message, parts, _size(message), sum(map(_size, parts)))
 
+    @property
+    def base(self) -> Position:
+        """The revision that it leads on from."""
+        return Position(self.message.header.epoch, self.message.header.base)
+
+    @property
+    def position(self) -> Position:
+        """The revision that it leads to."""
+        return Position(self.message.header.epoch, self.message.header.revision)
+
+
+def entries(messages: Sequence[Message]) -> list[Entry]:
+    """Return the transactions of messages in a row: each a delta, or a notice with the chunks of its objects behind it."""
+    starts = [index for index, message in enumerate(messages) if message.kind is not Kind.SNAPSHOT]
+    spans = pairwise([*starts, len(messages)])
+    return [Entry.of(messages[start], tuple(messages[start + 1 : end])) for start, end in spans]
+
 
 class Ring:
     """Transactions without a gap from ``floor`` to ``head``; the oldest fall out, the newest never does."""
@@ -45,8 +64,7 @@ class Ring:
     def head(self) -> Position | None:
         """Where the newest entry leads to; None before the first ``restart``."""
         if self._entries:
-            header = self._entries[-1].message.header
-            return Position(header.epoch, header.revision)
+            return self._entries[-1].position
         return None if self._floor is None else self._floor[0]
 
     @property
@@ -69,8 +87,7 @@ class Ring:
 
     def add(self, entry: Entry) -> None:
         """Append the transaction that follows on the head."""
-        header = entry.message.header
-        assert self.head == (header.epoch, header.base), "transactions come without a gap"
+        assert self.head == entry.base, "transactions come without a gap"
         self._entries.append(entry)
         self._size += entry.size
         self._part_size += entry.part_size
@@ -115,8 +132,7 @@ class Ring:
         oldest = self._entries.popleft()
         self._size -= oldest.size
         self._part_size -= oldest.part_size
-        header = oldest.message.header
-        self._floor = (Position(header.epoch, header.revision), header.state_hash)
+        self._floor = (oldest.position, oldest.message.header.state_hash)
 
 
 def _size(message: Message) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from flagcore.distribution.actions import Action, Broadcast, Done, Reply
+from flagcore.distribution.actions import Action, Broadcast, Done, Refresh, Reply
 from flagcore.distribution.bookmark_times import BookmarkTimes
 from flagcore.distribution.control import Ack, Bye, Credit, Hello, Ping, Retry, decode_request
 from flagcore.distribution.outgoing import Base, Frames, answer, one
 from flagcore.distribution.position import NOWHERE, Position
 from flagcore.distribution.receipts import Receipts
-from flagcore.distribution.ring import Entry, Ring
+from flagcore.distribution.ring import Entry, Ring, entries
 from flagcore.distribution.snapshot_budget import SnapshotBudget
 from flagcore.distribution.wire import PROTO, Kind, Message, WireError
 from flagcore.snapshot.limits import DEFAULT_LIMITS, Limits
@@ -154,10 +154,10 @@ class ServerState:
         self._now = now
         match messages[0].kind:
             case Kind.DELTA | Kind.NOTICE:
-                self._append(Entry.of(messages[0], tuple(messages[1:])))
+                for entry in entries(messages):
+                    self._append(entry)
             case Kind.SNAPSHOT:
-                self._base = Base(tuple(messages))
-                self._ring.restart(self._base.position, self._base.state_hash)
+                self._forward_whole(messages)
             case Kind.BOOKMARK:
                 self._bookmark = (messages[0], now)
                 self._send_bookmark()
@@ -167,6 +167,19 @@ class ServerState:
             case _:
                 self._broadcast(messages[0])
         return self._done()
+
+    def _forward_whole(self, messages: Sequence[Message]) -> None:
+        """Serve a whole snapshot and what leads on from it; where the ring does so already it stays as it is."""
+        count = messages[0].header.chunk_count
+        base, followers = Base(tuple(messages[:count])), entries(messages[count:])
+        if self._ring.hash_at(base.position) == base.state_hash:
+            self._base = base
+        elif (followers[-1].position if followers else base.position) > self.position:
+            self._base = base
+            self._ring.restart(base.position, base.state_hash)
+        for entry in followers:
+            if self._ring.head == entry.base:
+                self._append(entry)
 
     # -- HELLO ------------------------------------------------------------------------------------------------------
 
@@ -208,6 +221,8 @@ class ServerState:
             wait = self._budget.take(self._now)
             base = self._whole() if wait == 0.0 else None
             if base is None:
+                if wait == 0.0:
+                    self._actions.append(Refresh())
                 self.counters["snapshots_put_off"] += 1
                 self._retry(identity, max(wait, 0.1), "too many snapshots")
                 return
@@ -216,7 +231,7 @@ class ServerState:
         self._pump(identity, peer)
 
     def _whole(self) -> Base | None:
-        """Return a whole snapshot from which the ring leads on; None when there is none at hand."""
+        """Return a whole snapshot from which the ring leads on; None when there is none."""
         if self._base is None or self._ring.hash_at(self._base.position) is None:
             return None
         return self._base
