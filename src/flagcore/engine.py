@@ -12,9 +12,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flagcore.evaluator._program import Context, EvaluationDetails, Evaluator, FlagHandle, ProgramSet, changes, retired
+from flagcore.snapshot.layered import replaced
 from flagcore.snapshot.objects import Snapshot
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ Counts = dict[tuple[str | None, str | None, str], int]
 MAX_RETIRED_FLAGS = 20_000  # flags whose replaced programs' counts wait for somebody to take them
 MAX_RETIRED_OUTCOMES = 1_000  # of each
 AT_ONCE = 32  # flags between two pauses: some 30 us
+_NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
 
 
 def present() -> int:
@@ -101,27 +104,63 @@ class Engine(Evaluator):
         with self._lock:
             if self._closed:
                 return frozenset()
-            before = self._base
-            self._base, self.degraded = self._link(
+            made, self.degraded = self._link(
                 snapshot.programs,
                 snapshot.value_sets,
-                before,
+                self._base,
                 snapshot.epoch,
                 snapshot.revision,
                 snapshot.debug,
                 pause=pause,
             )
-            self._serve(pause)
-            if not before and len(self._base) == len(snapshot.programs):
-                return frozenset(snapshot.programs)  # the first: everything is new
-            changed = changes(before, self._base, pause)
-            if pause is None:
-                return changed
-            parts = before.parts()
-        pause()
-        del before
+            changed, parts = self._follow(made, snapshot.programs, pause)
         _free(parts, pause)
         return changed
+
+    def patch(
+        self,
+        revision: int,
+        programs: Mapping[str, bytes | None],
+        value_sets: Mapping[str, bytes | None] = _NOTHING,
+        debug: Mapping[str, bytes | None] = _NOTHING,
+        pause: Callable[[], object] | None = None,
+    ) -> frozenset[str]:
+        """Serve what is served with other programs, value sets and debug information from here on; None takes one away.
+
+        As ``load`` of the whole; new flags come behind the others. The caller sees to it that this is a change of the
+        revision that is served, and loads the whole while flags are degraded: refused programs are not kept. Other programs
+        for known flags that name what they named before cost what they take themselves, however many flags there are;
+        anything else costs a glance at all of them.
+        """
+        with self._lock:
+            if self._closed:
+                return frozenset()
+            given, base = dict(programs), self._base
+            texts = replaced(base.debug, {**dict.fromkeys(given), **debug})
+            made = (
+                None if value_sets or not base.ready else self._patch(given, base, base.epoch, revision, texts, pause)
+            )
+            degraded: dict[str, str] = {}
+            if made is None:
+                whole, sets = base.sources()
+                _put(whole, given)
+                _put(sets, value_sets)
+                made, degraded = self._link(whole, sets, base, base.epoch, revision, texts, pause=pause)
+            self.degraded = {**{key: why for key, why in self.degraded.items() if key not in given}, **degraded}
+            del base
+            changed, parts = self._follow(made, given, pause)
+        _free(parts, pause)
+        return changed
+
+    def _follow(
+        self, made: ProgramSet, given: Mapping[str, object], pause: Callable[[], object] | None
+    ) -> tuple[frozenset[str], list[object]]:
+        """Serve a revision in which programs of these keys were given; returns the changed keys, and what may be freed in pieces."""
+        before, self._base = self._base, made
+        self._serve(pause)
+        is_first = not before and len(made) == len(given)
+        changed = frozenset(given) if is_first else changes(before, made, pause)
+        return changed, [] if pause is None else before.parts()
 
     @property
     def revision(self) -> int:
@@ -273,6 +312,14 @@ class Engine(Evaluator):
             return counts
 
 
+def _put(objects: dict[str, bytes], changed: Mapping[str, bytes | None]) -> None:
+    for name, content in changed.items():
+        if content is None:
+            objects.pop(name, None)
+        else:
+            objects[name] = content
+
+
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -293,11 +340,11 @@ def _in_threads(count: int, jobs: Iterator[Callable[[], int]]) -> Iterator[int]:
         pool.shutdown(cancel_futures=True)
 
 
-def _free(objects: list[object], pause: Callable[[], object]) -> None:
+def _free(objects: list[object], pause: Callable[[], object] | None) -> None:
     """Let go of objects, most of which nobody else holds, a few at a time."""
-    while objects:
-        del objects[-AT_ONCE:]
+    while objects and pause is not None:
         pause()
+        del objects[-AT_ONCE:]
 
 
 def _add(counts: Counts, more: Counts) -> None:

@@ -105,6 +105,28 @@ def test_changed_added_and_removed_flags() -> None:
     assert "big" not in again.snapshot.debug
 
 
+def test_many_edits_in_a_row() -> None:
+    """Each of many revisions made from the one before is what compiling it afresh gives, with its debug information in order."""
+    flag_set = _set(*(_flag(f"f{n:02}", f"x == {n}") for n in reversed(range(20))))
+    compiled = compile_flag_set(flag_set)
+    for turn in range(12):
+        key = f"f{(7 * turn) % 20:02}"
+        flag_set = _with_flag(flag_set, _flag(key, f"y == {turn}"))
+        compiled = _again(flag_set, compiled)
+        assert compiled.recompiled == {key}
+        assert list(compiled.snapshot.debug) == list(compiled.flags) == sorted(flag_set.flags)
+        assert decode_debug(compiled.snapshot.debug[key]).rules[0].text == f"y == {turn}"
+
+
+def test_flags_in_another_order_are_the_same_flags() -> None:
+    """The order of a set is not looked at: nothing is compiled again, one flag in place of another is."""
+    first = compile_flag_set(_BASE)
+    turned = msgspec.structs.replace(_BASE, flags=dict(reversed(_BASE.flags.items())))
+    assert _again(turned, first).recompiled == frozenset()
+    renamed = {key: flag for key, flag in turned.flags.items() if key != "plain"} | {"z": _flag("z", 'x == "a"')}
+    assert _again(msgspec.structs.replace(_BASE, flags=renamed), first).recompiled == {"z"}
+
+
 def test_one_is_not_true_when_looking_for_changes() -> None:
     """``1``, ``1.0`` and ``true`` are equal in Python and different in a flag."""
     kinds = {"type": FlagType.OBJECT, "default": "v"}

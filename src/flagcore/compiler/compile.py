@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import compress
 from operator import is_not
-from typing import TypeVar
 
 import msgspec
 
+from flagcore.compiler.debug_of_flags import DebugOfFlags
 from flagcore.compiler.debug_when_asked import DebugWhenAsked
 from flagcore.compiler.flag_compiler import FlagProgram, compile_one
 from flagcore.compiler.options import Debug, Options
@@ -18,11 +18,11 @@ from flagcore.errors import Problem
 from flagcore.model.collection import no_collection
 from flagcore.model.flagset import Flag, FlagSet, Segment
 from flagcore.model.problems import Finding, UnplacedError
+from flagcore.snapshot.layered import replaced
 from flagcore.snapshot.objects import Snapshot
 
 __all__ = ["Compiled", "CompiledFlag", "compile_flag", "compile_flag_set"]
 
-T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
 
@@ -42,7 +42,7 @@ class Compiled(msgspec.Struct, frozen=True):
     flag_set: FlagSet
     options: Options
     debug: Debug
-    flags: dict[str, FlagProgram]
+    flags: Mapping[str, FlagProgram]  # sorted by key, as the programs are
     objects: ValueObjects
     recompiled: frozenset[str]  # keys of the flags that were not taken over
 
@@ -118,12 +118,12 @@ class _Build:
         """Return the keys of the flags to compile, in the set's order."""
         if self._previous is None:
             return list(self._set.flags)
-        changed = _changed(self._set.flags, self._previous.flag_set.flags)
+        stale = _edited(self._set.flags, self._previous.flag_set.flags)
         if self._changed_segments:
             known = self._previous.flags
-            changed.update(key for key, flag in known.items() if not self._changed_segments.isdisjoint(flag.segments))
-        stale = [key for key in changed if key in self._set.flags]
-        return stale if len(stale) < 2 else [key for key in self._set.flags if key in changed]
+            named = {key for key, flag in known.items() if not self._changed_segments.isdisjoint(flag.segments)}
+            stale |= named & self._set.flags.keys()
+        return list(stale) if len(stale) < 2 else [key for key in self._set.flags if key in stale]
 
     def compile(self, key: str) -> FlagProgram:
         """Compile one flag."""
@@ -131,25 +131,32 @@ class _Build:
 
     def finish(self, fresh: dict[str, FlagProgram], epoch: int, revision: int) -> Compiled:
         """Put flags taken over and fresh ones together; value sets that no flag names are left out."""
-        previous = self._previous
-        flags = {**previous.flags, **fresh} if previous is not None else fresh
-        gone = [key for key in flags if key not in self._set.flags] if len(flags) > len(self._set.flags) else []
-        for key in gone:
-            del flags[key]
-        programs = {key: flag.program for key, flag in fresh.items()}
-        debug = {key: flag.debug for key, flag in fresh.items() if flag.debug is not None}
-        if previous is not None:
-            programs = _joined(previous.snapshot.programs, programs, gone)
-            debug = _joined(previous.snapshot.debug, debug, gone) if self._debug is True else {}
-        if previous is None or not fresh.keys() <= previous.flags.keys():
-            programs, debug = dict(sorted(programs.items())), dict(sorted(debug.items()))
-        information = debug if self._debug != "when asked" else DebugWhenAsked(self._set, self._objects, self._options)
+        flags, programs = self._all_flags(fresh)
+        information: Mapping[str, bytes] = {}
+        if self._debug == "when asked":
+            information = DebugWhenAsked(self._set, self._objects, self._options)
+        elif self._debug:
+            information = DebugOfFlags(flags)
         snapshot = Snapshot(epoch, revision, programs, self._value_sets(flags, fresh), information)
         return Compiled(
             *(snapshot, (), self._set, self._options, self._debug, flags, self._objects, frozenset(fresh)),
         )
 
-    def _value_sets(self, flags: dict[str, FlagProgram], fresh: dict[str, FlagProgram]) -> dict[str, bytes]:
+    def _all_flags(self, fresh: dict[str, FlagProgram]) -> tuple[Mapping[str, FlagProgram], dict[str, bytes]]:
+        """Return all flags and their programs, both sorted by key."""
+        previous = self._previous
+        if (
+            previous is not None
+            and len(previous.flags) == len(self._set.flags)
+            and fresh.keys() <= previous.flags.keys()
+        ):
+            programs = {key: flag.program for key, flag in fresh.items()}
+            return replaced(previous.flags, fresh), {**previous.snapshot.programs, **programs}
+        known = fresh if previous is None else {**previous.flags, **fresh}
+        flags = {key: known[key] for key in sorted(self._set.flags)}
+        return flags, {key: flag.program for key, flag in flags.items()}
+
+    def _value_sets(self, flags: Mapping[str, FlagProgram], fresh: dict[str, FlagProgram]) -> dict[str, bytes]:
         """Return the value sets that flags name, sorted."""
         previous = self._previous
         if (
@@ -168,22 +175,19 @@ class _Build:
         self._objects.blobs = {name: blob for name, blob in previous.snapshot.value_sets.items() if name not in changed}
 
 
-def _joined(kept: Mapping[str, T], fresh: dict[str, T], gone: Iterable[str]) -> dict[str, T]:
-    """Return what is kept of a previous result, and what is fresh in its place or behind it."""
-    joined = {**kept, **fresh}
-    for key in gone:
-        joined.pop(key, None)
-    return joined
+def _edited(now: Mapping[str, Flag], before: Mapping[str, Flag]) -> set[str]:
+    """Return the keys of flags that are new or different; where hardly any is, at the cost of a glance at each."""
+    others: Iterable[Flag] = now.values()
+    if len(now) == len(before):
+        others = compress(others, map(is_not, others, before.values()))
+    return {flag.key for flag in others if flag.key not in before or not _same(flag, before[flag.key])}
 
 
-def _changed(
-    now: Mapping[str, Flag] | Mapping[str, Segment], before: Mapping[str, Flag] | Mapping[str, Segment]
-) -> set[str]:
-    """Return the names of what is new, gone or different; where hardly anything is, at the cost of looking at all once."""
-    if list(now) == list(before):
-        names: Iterable[str] = compress(now, map(is_not, now.values(), before.values()))
-    else:
-        names = {*now, *before}
+def _changed(now: Mapping[str, Segment], before: Mapping[str, Segment]) -> set[str]:
+    """Return the names of segments that are new, gone or different."""
+    if now is before:
+        return set()
+    names = {*now, *before}
     return {name for name in names if name not in now or name not in before or not _same(now[name], before[name])}
 
 

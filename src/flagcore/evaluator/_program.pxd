@@ -122,19 +122,20 @@ cdef extern from "host.h":
 
     ctypedef struct Flag:
         FcProgram program
-        Outcome *outcomes
         const uint16_t *variants
         PyObject **values
         Outcome *constant
         PyObject **constant_value
-        PyObject *key
-        PyObject *owner
-        uint64_t mismatches
         uint64_t places
-        uint32_t outcome_count
-        uint32_t slot_count
-        uint32_t value_count
+        PyObject *key
+        PyObject *revision
+        uint64_t mismatches
         uint8_t is_local, is_local_forked
+
+    ctypedef struct FlagLinks:
+        PyObject *objects
+        uint32_t outcome_slots, memo_words
+        const void **links
 
     ctypedef struct FlagEntry:
         PyObject *asked
@@ -144,17 +145,32 @@ cdef extern from "host.h":
         PyObject *source
         PyObject *revision
         Flag *flag
-        uint32_t hash
+        Py_hash_t hash
+
+    ctypedef struct FlagPage:
+        uint32_t sets
+        uint32_t count
+        FlagRecord *records
+
+    ctypedef struct FlagIndex:
+        uint32_t sets
+        uint32_t mask
+        uint32_t *cells
+
+    ctypedef struct Slots:
+        Attribute *attributes
+        uint32_t count
 
     ctypedef struct FlagTable:
         FlagEntry *entries
         size_t mask
-        FlagRecord *records
-        uint32_t *index
-        uint32_t index_mask, count, linked
+        FlagPage **pages
+        FlagIndex *index
+        uint32_t count
+        uint8_t is_linked
         PyObject *owner
-        Attribute *attributes
         PyObject *slots
+        const Slots *known
         PyObject *fallback
         PyObject *clock
         uint32_t slot_count, outcome_slots, memo_words
@@ -179,7 +195,7 @@ cdef extern from "host.h":
     enum:
         LOCAL_SLOTS
         LOCAL_MEMOS
-        MAX_VALUES
+        PAGE_FLAGS
     const uint64_t NO_PLACES
 
     PyObject *host_mapping_class
@@ -189,6 +205,7 @@ cdef extern from "host.h":
     PyObject *host_targeting_key
     PyObject *host_attributes
     PyObject *host_empty
+    PyObject *host_booleans[3]
     int host_wakes
     WholeAnswer host_whole_answer
     RaiseLater host_raise_later
@@ -199,7 +216,16 @@ cdef extern from "host.h":
     object host_given(PyObject *new_reference)
     PyObject *host_same(PyObject *object)
     Flag *host_find(FlagTable *table, PyObject *key)
-    uint32_t host_number(const FlagTable *table, uint32_t hash, const void *key, size_t length)
+    FlagRecord *host_record(const FlagTable *table, uint32_t number)
+    void host_renew(FlagTable *table)
+    Outcome *host_outcomes(const Flag *flag)
+    PyObject *host_owner(const Flag *flag)
+    PyObject *host_source(const Flag *flag)
+    FlagLinks *host_links(const Flag *flag)
+    PyObject *host_made(PyTypeObject *type, size_t size) except NULL
+    uint32_t host_value_count(const FcHeader *header)
+    bint host_has_hash(const FlagRecord *record, PyObject *key)
+    uint32_t host_number(const FlagTable *table, Py_hash_t hash, const void *key, size_t length)
     bint host_is_key(PyObject *source, PyObject *key)
     uint32_t host_number_of(const FlagTable *table, PyObject *key)
     ctypedef struct ContextHead:
@@ -211,6 +237,9 @@ cdef extern from "host.h":
 
     ctypedef struct ProgramSetHead:
         FlagTable table
+
+    ctypedef struct ProgramHead:
+        Flag flag
 
     ctypedef struct EvaluatorHead:
         ProgramSetHead *current
@@ -225,8 +254,8 @@ cdef extern from "host.h":
     PyObject *host_any_value(PyObject *value, FcValue *out)
     PyObject *host_entry(PyObject *mapping, PyObject *name)
     uint32_t host_walk_probe(const FlagTable *table, const Flag *probes, uint32_t entry, Fetcher *fetcher, Scratch *scratch)
-    void host_walk_all(const FlagTable *table, const FlagRecord *flags, uint32_t count, Fetcher *fetcher, Scratch *scratch,
-                       Outcome **outcomes)
+    Outcome *host_walk_one(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch)
+    void host_walk_all(const FlagTable *table, Fetcher *fetcher, Scratch *scratch, Outcome **outcomes)
     void host_list_variants(const Flag *flag, uint16_t *variants)
     FcResult host_outcome_source(const FcProgram *program, uint32_t outcome)
     Scratch *scratch_new(uint32_t slots, uint32_t outcomes, uint32_t memos)
@@ -254,9 +283,9 @@ cdef class SlotTable:
 
     cdef dict numbers            # flat key, or tuple of the path's names -> slot
     cdef list texts              # keeps flat keys and paths alive
-    cdef Attribute *attributes
+    cdef Slots known
     cdef list retired            # earlier, smaller arrays: evaluations under way may still read them
-    cdef uint32_t count, capacity
+    cdef uint32_t capacity
 
     cdef uint32_t slot_of(self, const uint8_t *program, const FcSlot *slot) except 0xFFFFFFFF
     cdef uint32_t append(self, str flat, tuple parts) except 0xFFFFFFFF
@@ -282,12 +311,7 @@ cdef class Program:
     Shared between revisions while its bytes and everything it links to stay the same.
     """
 
-    cdef Flag flag
-    cdef readonly bytes source
-    cdef readonly tuple links    # Program, ValueSet or None for each link; keeps them alive
-    cdef readonly object revision
-    cdef void *arrays            # one allocation: links, outcomes, values, slots, variants
-    cdef uint32_t outcome_slots, memo_words  # what an evaluation needs, prerequisites included
+    cdef Flag flag               # behind it, in the same allocation: outcomes, FlagLinks, values, slots, variants
 
 
 cdef class ProgramSet:
@@ -383,3 +407,5 @@ cdef class Evaluations:
 
     cdef uint32_t number_of(self, object key)
     cdef object made_at(self, uint32_t number)
+    cdef Flag *flag_at(self, uint32_t number) noexcept
+    cdef fail(self, list chosen)

@@ -242,6 +242,15 @@ class Evaluator:
         ready: bool = ...,
         pause: Callable[[], object] | None = ...,
     ) -> tuple[ProgramSet, dict[str, str]]: ...
+    def _patch(
+        self,
+        programs: dict[str, bytes | None],
+        previous: ProgramSet,
+        epoch: int,
+        revision: int,
+        debug: Mapping[str, bytes],
+        pause: Callable[[], object] | None = ...,
+    ) -> ProgramSet | None: ...
     def _empty(self) -> ProgramSet: ...
 
 @final

@@ -17,7 +17,8 @@ from flagcore.terms import ErrorCode, FlagType, Reason
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
-from cpython.object cimport PyObject
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from cpython.tuple cimport PyTuple_GET_ITEM
@@ -116,15 +117,15 @@ cdef class SlotTable:
         self.texts = []
         self.retired = []
         self.capacity = 16
-        self.attributes = <Attribute *>PyMem_Calloc(self.capacity, sizeof(Attribute))
-        if self.attributes == NULL:
+        self.known.attributes = <Attribute *>PyMem_Calloc(self.capacity, sizeof(Attribute))
+        if self.known.attributes == NULL:
             raise MemoryError
-        self.count = 1  # FC_SLOT_NOW: its record names nothing
-        self.attributes.hint = -1
+        self.known.count = 1  # FC_SLOT_NOW: its record names nothing
+        self.known.attributes.hint = -1
 
     def __dealloc__(self):
         cdef object old
-        PyMem_Free(self.attributes)
+        PyMem_Free(self.known.attributes)
         if self.retired is not None:
             for old in self.retired:
                 PyMem_Free(<void *><size_t>old)
@@ -147,26 +148,26 @@ cdef class SlotTable:
         cdef Attribute *attribute
         flat = intern(flat)
         self.texts.append((flat, parts))  # may collect garbage, whose finalizers may come here: what follows runs nothing foreign
-        if self.count == self.capacity:
+        if self.known.count == self.capacity:
             self._grow()
-        attribute = &self.attributes[self.count]
+        attribute = &self.known.attributes[self.known.count]
         attribute.flat = <PyObject *>flat
         attribute.parts = <PyObject *>parts if parts is not None else NULL
         attribute.hint = -1
         attribute.flat_is_subject = flat == "targetingKey"
         attribute.root_is_subject = parts is not None and parts[0] == "targetingKey"
-        self.numbers[flat if parts is None else parts] = self.count
-        self.count += 1
-        return self.count - 1
+        self.numbers[flat if parts is None else parts] = self.known.count
+        self.known.count += 1
+        return self.known.count - 1
 
     def _grow(self):
         """Take a larger array. The smaller ones stay: an evaluation under way may have started with one."""
         cdef Attribute *larger = <Attribute *>PyMem_Calloc(2 * self.capacity, sizeof(Attribute))
         if larger == NULL:
             raise MemoryError
-        memcpy(larger, self.attributes, self.capacity * sizeof(Attribute))
-        self.retired.append(<size_t>self.attributes)
-        self.attributes = larger
+        memcpy(larger, self.known.attributes, self.capacity * sizeof(Attribute))
+        self.retired.append(<size_t>self.known.attributes)
+        self.known.attributes = larger
         self.capacity *= 2
 
 
@@ -225,17 +226,25 @@ cdef inline const FcHeader *header_in(bytes source) noexcept:
 @cython.no_gc
 cdef class Program:
     def __dealloc__(self):
-        cdef uint32_t i
-        for i in range(self.flag.outcome_count):
-            Py_XDECREF_pointer(self.flag.outcomes[i].details)
-        for i in range(self.flag.value_count):
-            Py_XDECREF_pointer(self.flag.values[i])
-        Py_XDECREF_pointer(self.flag.key)
-        PyMem_Free(self.arrays)
+        if self.flag.program.bytes != NULL:
+            let_go_of_flag(&self.flag)
 
     @property
     def key(self):
-        return <object>self.flag.key
+        return key_of(&self.flag)
+
+    @property
+    def source(self):
+        return <object>host_source(&self.flag)
+
+    @property
+    def links(self):
+        """Program, ValueSet or None for each link."""
+        return links_of(&self.flag)
+
+    @property
+    def revision(self):
+        return <object>self.flag.revision
 
     @property
     def type(self):
@@ -250,40 +259,38 @@ cdef class Program:
     def counts(self, bint drain=False):
         """Return (variant, rule, reason) -> evaluations since the counts were last drained, zeros left out."""
         cdef dict counts = {}
-        cdef FcResult source
+        cdef Outcome *outcomes = host_outcomes(&self.flag)
         cdef uint32_t i
-        for i in range(self.flag.outcome_count):
-            if self.flag.outcomes[i].count:
-                source = host_outcome_source(&self.flag.program, i)
-                variant = None if source.variant == FC_NONE else variant_name(&self.flag, source.variant)
-                what = variant, rule_of(&self.flag, source.leaf), str(reason_of(&self.flag, source))
-                counts[what] = counts.get(what, 0) + self.flag.outcomes[i].count
+        for i in range(header_of(&self.flag).outcome_count):
+            if outcomes[i].count:
+                what = facts_of(&self.flag, host_outcome_source(&self.flag.program, i))
+                counts[what] = counts.get(what, 0) + outcomes[i].count
         if self.flag.mismatches:
             what = None, None, str(Reason.ERROR)
             counts[what] = counts.get(what, 0) + self.flag.mismatches
         if drain:
             self.flag.mismatches = 0
-            for i in range(self.flag.outcome_count):
-                self.flag.outcomes[i].count = 0
+            for i in range(header_of(&self.flag).outcome_count):
+                outcomes[i].count = 0
         return counts
 
     def count(self, list more not None):
         """Add evaluations by outcome: those of a table."""
         cdef uint32_t i
-        for i in range(min(self.flag.outcome_count, <uint32_t>len(more))):
-            self.flag.outcomes[i].count += <uint64_t>more[i]
+        for i in range(min(header_of(&self.flag).outcome_count, <uint32_t>len(more))):
+            host_outcomes(&self.flag)[i].count += <uint64_t>more[i]
 
     def answers(self):
         """Return by outcome the details that ``evaluate`` gives where it ends so, None as the default value."""
         cdef uint32_t i
-        return tuple([answer_of(&self.flag, i, None, ANY_TYPE, 1) for i in range(self.flag.outcome_count)])
+        return tuple([answer_of(&self.flag, i, None, ANY_TYPE, 1) for i in range(header_of(&self.flag).outcome_count)])
 
     def attributes(self):
         """Return (evaluation slot, flat key, path or None) for each attribute it looks at; the flat key of ``now`` is None."""
         cdef const FcSlot *slot = <const FcSlot *>(self.flag.program.bytes + header_of(&self.flag).slot_offset)
         cdef list found = []
         cdef uint32_t i
-        for i in range(self.flag.slot_count):
+        for i in range(header_of(&self.flag).slot_count):
             flat = None if slot[i].kind == FC_SLOT_TIME else text_at(self.flag.program.bytes, slot[i].flat)
             parts = names_of(flat, self.flag.program.bytes, &slot[i]) if slot[i].part_count > 1 else None
             found.append((self.flag.program.slots[i], flat, parts))
@@ -306,7 +313,7 @@ cdef class Program:
     @property
     def memos(self):
         """Memo words of an evaluation, those of the flags that it asks included."""
-        return self.memo_words
+        return memo_words_of(&self.flag)
 
     def metadata(self):
         """Return the author's flag metadata with the revision at which this program came."""
@@ -359,49 +366,79 @@ cdef inline void Py_XDECREF_pointer(PyObject *reference) noexcept:
         Py_DECREF(<object>reference)
 
 
-cdef Program new_program(str key, bytes source, tuple links, SlotTable slots, uint32_t outcome_slot, object revision):
-    """Return a program of verified bytes whose links are resolved."""
-    cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(source)
-    cdef const FcHeader *header = <const FcHeader *>content
-    cdef Program program = Program.__new__(Program)
+cdef Program new_program(object key, bytes source, tuple links, SlotTable slots, uint32_t outcome_slot, object revision):
+    """Return a program of verified bytes whose links are resolved; the key is None where it is to be read when somebody needs it."""
+    cdef const FcHeader *header = header_in(source)
+    cdef Parts parts = parts_of(header)
+    cdef PyObject *made = host_made(<PyTypeObject *>Program, parts.size)
+    cdef Program program = <Program>made
     cdef Flag *flag = &program.flag
-    cdef uint32_t *slot_numbers
-    cdef uint32_t i
-    program.source, program.links, program.revision = source, links, revision
-    slot_numbers = allocated(program, header)
-    for i in range(header.slot_count):
-        slot_numbers[i] = slots.slot_of(content, <const FcSlot *>(content + header.slot_offset) + i)
-    fc_program_init(&flag.program, content, slot_numbers, <const void *const *>program.arrays)
+    Py_DECREF(program)  # made came with a reference
+    flag.program.bytes = <const uint8_t *>header
+    Py_INCREF(source)
+    flag.revision = host_same(<PyObject *>revision)
+    flag.key = host_same(<PyObject *>key) if key is not None else NULL
+    lay_out(flag, header, parts, <char *>made)
+    set_slots(flag, header, <uint32_t *>(<char *>made + parts.slots), slots)
     flag.program.outcome_slot = outcome_slot
-    program.memo_words = flag.program.memo_count
-    program.outcome_slots = 0 if outcome_slot == FC_NONE else outcome_slot + 1
-    set_links(program, <const void **>program.arrays, links)
-    Py_INCREF(key)
-    flag.key = <PyObject *>key
-    flag.owner = <PyObject *>program
+    if links:
+        set_links(host_links(flag), links, flag)
     set_values(flag)
     set_constant(flag)
     set_form(flag)
-    flag.places = places_of(slot_numbers, flag.slot_count) if flag.is_local else NO_PLACES
     return program
 
 
-cdef uint32_t *allocated(Program program, const FcHeader *header) except NULL:
-    """Make room for the program's arrays, zeroed, the wider elements first; return the slot numbers, to be filled in."""
-    cdef size_t outcomes = header.link_count * sizeof(void *)
-    cdef size_t values = outcomes + header.outcome_count * sizeof(Outcome)
-    cdef uint32_t value_count = min(header.variant_count, <uint32_t>MAX_VALUES)
-    cdef size_t slot_numbers = values + (<size_t>value_count + 1) * sizeof(PyObject *)
-    cdef size_t variants = slot_numbers + header.slot_count * sizeof(uint32_t)
-    cdef char *room = <char *>PyMem_Calloc(1, variants + header.outcome_count * sizeof(uint16_t))
-    if room == NULL:
-        raise MemoryError
-    program.arrays = room
-    program.flag.outcomes = <Outcome *>(room + outcomes)
-    program.flag.values = <PyObject **>(room + values)
-    program.flag.variants = <const uint16_t *>(room + variants)
-    program.flag.outcome_count, program.flag.slot_count, program.flag.value_count = header.outcome_count, header.slot_count, value_count
-    return <uint32_t *>(room + slot_numbers)
+cdef struct Parts:  # where what belongs to a flag begins, in bytes from its Program; the wider elements first
+    size_t links, values, slots, variants, size
+
+
+cdef Parts parts_of(const FcHeader *header) noexcept:
+    cdef Parts parts
+    cdef size_t values = 0 if header.value_type == FC_VALUE_BOOLEAN else host_value_count(header) + 1
+    parts.links = sizeof(ProgramHead) + header.outcome_count * sizeof(Outcome)
+    parts.values = parts.links
+    if header.link_count:
+        parts.values += sizeof(FlagLinks) + header.link_count * sizeof(void *)
+    parts.slots = parts.values + values * sizeof(PyObject *)
+    parts.variants = parts.slots + header.slot_count * sizeof(uint32_t)
+    parts.size = parts.variants + header.outcome_count * sizeof(uint16_t)
+    return parts
+
+
+cdef void lay_out(Flag *flag, const FcHeader *header, Parts parts, char *room) noexcept:
+    """Point at the parts of a flag."""
+    cdef const void *const *links = NULL
+    if header.link_count:
+        links = <const void *const *>(room + parts.links + sizeof(FlagLinks))
+    flag.variants = <const uint16_t *>(room + parts.variants)
+    flag.values = &host_booleans[0] if header.value_type == FC_VALUE_BOOLEAN else <PyObject **>(room + parts.values)
+    fc_program_init(&flag.program, <const uint8_t *>header, <const uint32_t *>(room + parts.slots), links)
+
+
+cdef set_slots(Flag *flag, const FcHeader *header, uint32_t *numbers, SlotTable slots):
+    """Find the evaluation slots of a program's attributes."""
+    cdef const FcSlot *slot = <const FcSlot *>(flag.program.bytes + header.slot_offset)
+    cdef uint32_t i
+    for i in range(header.slot_count):
+        numbers[i] = slots.slot_of(flag.program.bytes, slot + i)
+
+
+cdef void let_go_of_flag(Flag *flag) noexcept:
+    """Let go of what a flag holds, its bytes last."""
+    cdef const FcHeader *header = header_of(flag)
+    cdef FlagLinks *links = host_links(flag)
+    cdef uint32_t i
+    for i in range(header.outcome_count):
+        Py_XDECREF(host_outcomes(flag)[i].details)
+    if header.value_type != FC_VALUE_BOOLEAN:
+        for i in range(host_value_count(header)):
+            Py_XDECREF(flag.values[i])
+    if links != NULL:
+        Py_XDECREF(links.objects)
+    Py_XDECREF(flag.key)
+    Py_XDECREF(flag.revision)
+    Py_XDECREF(host_source(flag))
 
 
 cdef uint64_t places_of(const uint32_t *slot_numbers, uint32_t count) noexcept:
@@ -416,34 +453,58 @@ cdef uint64_t places_of(const uint32_t *slot_numbers, uint32_t count) noexcept:
 
 
 cdef void set_form(Flag *flag) noexcept:
-    """Note by which walk over plain dicts the flag is answered, if by any."""
-    cdef bint fits = flag.slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
-    flag.is_local = fits and not flag.program.detours and flag.constant == NULL
+    """Note by which walk over plain dicts the flag is answered, if by any, and which slots it needs for that."""
+    cdef uint32_t slot_count = header_of(flag).slot_count
+    cdef bint fits = slot_count <= LOCAL_SLOTS and flag.program.memo_count <= LOCAL_MEMOS
     flag.is_local_forked = fits and flag.program.detours == FC_DETOUR_FORKS
+    if flag.constant != NULL:
+        return
+    flag.is_local = fits and not flag.program.detours
+    flag.places = places_of(flag.program.slots, slot_count) if flag.is_local else NO_PLACES
 
 
-cdef set_links(Program program, const void **into, tuple links):
-    """Write the addresses of linked things; add what prerequisites need to what the program needs."""
+cdef set_links(FlagLinks *into, tuple links, const Flag *flag):
+    """Write the addresses of linked things; sum up what an evaluation needs."""
     cdef Py_ssize_t i
     cdef object link
-    cdef Program below
+    cdef const Flag *below
+    into.memo_words = flag.program.memo_count
+    into.outcome_slots = own_outcome_slots(flag)
     for i, link in enumerate(links):
         if isinstance(link, Program):
-            below = <Program>link
-            into[i] = &below.flag.program
-            program.memo_words = max(program.memo_words, below.memo_words)
-            program.outcome_slots = max(program.outcome_slots, below.outcome_slots)
+            below = &(<Program>link).flag
+            into.links[i] = &below.program
+            into.memo_words = max(into.memo_words, memo_words_of(below))
+            into.outcome_slots = max(into.outcome_slots, outcome_slots_of(below))
         elif link is not None:
-            into[i] = PyBytes_AS_STRING((<ValueSet>link).source)
+            into.links[i] = PyBytes_AS_STRING((<ValueSet>link).source)
+    into.objects = host_same(<PyObject *>links)
+
+
+cdef inline uint32_t own_outcome_slots(const Flag *flag) noexcept:
+    return 0 if flag.program.outcome_slot == FC_NONE else flag.program.outcome_slot + 1
+
+
+cdef uint32_t outcome_slots_of(const Flag *flag) noexcept:
+    """Return how many outcome slots an evaluation needs, prerequisites included."""
+    cdef const FlagLinks *links = host_links(flag)
+    return own_outcome_slots(flag) if links == NULL else links.outcome_slots
+
+
+cdef uint32_t memo_words_of(const Flag *flag) noexcept:
+    """Return how many memo words an evaluation needs, prerequisites included."""
+    cdef const FlagLinks *links = host_links(flag)
+    return flag.program.memo_count if links == NULL else links.memo_words
+
+
+cdef tuple links_of(const Flag *flag):
+    cdef FlagLinks *links = host_links(flag)
+    return () if links == NULL else <tuple>links.objects
 
 
 cdef void set_values(Flag *flag) noexcept:
-    """Tell by outcome whose value it gives; fill in the values that need no object made."""
-    cdef uint32_t i
+    """Tell by outcome whose value it gives."""
     host_list_variants(flag, <uint16_t *>flag.variants)
-    if flag.program.value_type == FC_VALUE_BOOLEAN:
-        for i in range(flag.value_count):
-            set_value(flag, i, variant_at(flag, i).scalar != 0)
 
 
 cdef void set_constant(Flag *flag) noexcept:
@@ -452,13 +513,8 @@ cdef void set_constant(Flag *flag) noexcept:
     cdef uint32_t outcome
     if program.entry & FC_LEAF and program.leaves[program.entry & ~FC_LEAF].kind != FC_LEAF_SPLIT:
         outcome = program.leaves[program.entry & ~FC_LEAF].outcome
-        flag.constant = &flag.outcomes[outcome]
+        flag.constant = &host_outcomes(flag)[outcome]
         flag.constant_value = &flag.values[flag.variants[outcome]]
-
-
-cdef inline void set_value(const Flag *flag, uint32_t variant, object value) noexcept:
-    Py_INCREF(value)
-    flag.values[variant] = <PyObject *>value
 
 
 def text_identity(str text not None):
@@ -478,6 +534,14 @@ cdef inline const FcHeader *header_of(const Flag *flag) noexcept:
 cdef inline const FcVariant *variant_at(const Flag *flag, uint32_t index) noexcept:
     return <const FcVariant *>(flag.program.bytes + header_of(flag).variant_offset) + index
 # hot: end
+
+
+cdef object key_of(const Flag *flag):
+    """Return the flag key, the same object each time."""
+    if flag.key == NULL:
+        made = text_at(flag.program.bytes, header_of(flag).key)
+        (<Flag *>flag).key = host_same(<PyObject *>made)
+    return <object>flag.key
 
 
 cdef str variant_name(const Flag *flag, uint32_t index):
@@ -511,7 +575,7 @@ cdef object metadata_of(const Flag *flag, str rule):
             pass
     if rule is not None:
         metadata[RULE] = rule
-    metadata[REVISION] = (<Program>flag.owner).revision
+    metadata[REVISION] = <object>flag.revision
     return MappingProxyType(metadata)
 
 
@@ -535,11 +599,17 @@ cdef object reason_of(const Flag *flag, FcResult source):
     return REASONS[leaf.reason]
 
 
+cdef tuple facts_of(const Flag *flag, FcResult source):
+    """Return (variant, rule, reason) of an outcome."""
+    variant = None if source.variant == FC_NONE else variant_name(flag, source.variant)
+    return variant, rule_of(flag, source.leaf), str(reason_of(flag, source))
+
+
 cdef EvaluationDetails details_of(const Flag *flag, uint32_t outcome, object value):
     """Return fresh details of an outcome with this value."""
     cdef FcResult source = host_outcome_source(&flag.program, outcome)
     cdef EvaluationDetails details = EvaluationDetails.__new__(EvaluationDetails)
-    details.flag_key = <object>flag.key
+    details.flag_key = key_of(flag)
     details.value = value
     if source.variant != FC_NONE:
         details.variant = variant_name(flag, source.variant)
@@ -553,23 +623,22 @@ cdef EvaluationDetails details_of(const Flag *flag, uint32_t outcome, object val
 
 cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noexcept:
     """Build and keep what every evaluation with this outcome hands out; NULL where each needs its own."""
-    cdef Outcome *known = &flag.outcomes[outcome]
-    cdef uint32_t variant = host_outcome_source(&flag.program, outcome).variant
+    cdef Outcome *known = &host_outcomes(flag)[outcome]
+    cdef uint32_t place = flag.variants[outcome]
     cdef object built
-    if variant >= flag.value_count or flag.program.value_type == FC_VALUE_OBJECT:
+    if place >= host_value_count(header_of(flag)) or flag.program.value_type == FC_VALUE_OBJECT:
         return NULL
     try:
-        if flag.values[variant] == NULL:
-            set_value(flag, variant, value_of(flag, variant))
+        if flag.values[place] == NULL:
+            built = value_of(flag, place)
+            flag.values[place] = host_same(<PyObject *>built)
         if details and known.details == NULL:
-            built = details_of(flag, outcome, <object>flag.values[variant])
-            Py_INCREF(built)
-            known.details = <PyObject *>built
+            built = details_of(flag, outcome, <object>flag.values[place])
+            if known.details == NULL:  # else garbage was collected, and a finalizer has asked
+                known.details = host_same(<PyObject *>built)
     except BaseException:
         return NULL
-    return known.details if details else flag.values[variant]
-
-
+    return known.details if details else flag.values[place]
 
 
 # ---- revisions -------------------------------------------------------------------------------------------------------
@@ -580,16 +649,16 @@ cdef PyObject *first_answer(const Flag *flag, uint32_t outcome, int details) noe
 cdef class ProgramSet:
     def __dealloc__(self):
         cdef size_t at
-        cdef uint32_t number
         if self.table.entries != NULL:
             for at in range(self.table.mask + 1):
                 Py_XDECREF(self.table.entries[at].asked)
-        if self.table.records != NULL:
-            for number in range(self.table.count):
-                let_go(&self.table.records[number])
+        if self.table.pages != NULL:
+            for at in range(page_count(self.table.count)):
+                leave_page(self.table.pages[at])
+        if self.table.index != NULL:
+            leave_index(self.table.index)
         PyMem_Free(self.table.entries)
-        PyMem_Free(self.table.records)
-        PyMem_Free(self.table.index)
+        PyMem_Free(self.table.pages)
 
     def __len__(self):
         return self.table.count
@@ -597,21 +666,32 @@ cdef class ProgramSet:
     def get(self, str key not None):
         """Return the Program of a flag key, None when there is none."""
         cdef Flag *flag = self.flag_of(key)
-        return None if flag == NULL else <object>flag.owner
+        return None if flag == NULL else <object>host_owner(flag)
 
     def linked(self):
         """Return the Programs of the flags that have been asked for, in the order of the snapshot."""
         cdef uint32_t number
+        cdef Flag *flag
         cdef list found = []
         for number in range(self.table.count):
-            if self.table.records[number].flag != NULL:
-                found.append(<object>self.table.records[number].flag.owner)
+            flag = host_record(&self.table, number).flag
+            if flag != NULL:
+                found.append(<object>host_owner(flag))
         return found
 
     def parts(self):
-        """Return the objects that the flags are made of, for who wants to be the last to let go of them."""
-        cdef uint32_t number
-        return [<object>self.table.records[number].source for number in range(self.table.count)] + self.linked()
+        """Return the objects that flags are made of which no other revision shares, for who wants to be the last to let go of them."""
+        cdef size_t at
+        cdef FlagPage *page
+        cdef uint32_t i
+        cdef list found = []
+        for at in range(page_count(self.table.count)):
+            page = self.table.pages[at]
+            for i in range(page.count if page.sets == 1 else 0):
+                found.append(<object>page.records[i].source)
+                if page.records[i].flag != NULL:
+                    found.append(<object>host_owner(page.records[i].flag))
+        return found
 
     def keys(self):
         """Return the flag keys, in the order of the snapshot."""
@@ -625,7 +705,7 @@ cdef class ProgramSet:
     def sources(self):
         """Return (flag key -> program bytes, name -> value-set bytes): what this revision was linked from."""
         cdef dict value_sets = {name: (<ValueSet>value_set).source for name, value_set in self.sets.items()}
-        return {key: <bytes>self.table.records[number].source for number, key in enumerate(self.keys_index())}, value_sets
+        return {key: <bytes>host_record(&self.table, number).source for number, key in enumerate(self.keys_index())}, value_sets
 
     cdef dict keys_index(self):
         cdef uint32_t number
@@ -636,17 +716,17 @@ cdef class ProgramSet:
 
     cdef object key_at(self, uint32_t number):
         """Return a flag key, the same object each time as soon as anything keeps it."""
-        cdef FlagRecord *record = &self.table.records[number]
-        if record.flag != NULL:
-            return <object>record.flag.key
+        cdef FlagRecord *record = host_record(&self.table, number)
         if self.names is not None:
             return self.names[number]
+        if record.flag != NULL and record.flag.key != NULL:
+            return <object>record.flag.key
         return text_at(<const uint8_t *>PyBytes_AS_STRING(<bytes>record.source), header_in(<bytes>record.source).key)
 
     cdef bytes source_of(self, str key):
         """Return the program bytes of a flag key, None when there is none."""
         cdef uint32_t number = host_number_of(&self.table, <PyObject *>key)
-        return None if number == FC_NONE else <bytes>self.table.records[number].source
+        return None if number == FC_NONE else <bytes>host_record(&self.table, number).source
 
     # -- linking at the first question
 
@@ -661,90 +741,136 @@ cdef class ProgramSet:
 
     cdef Flag *flag_at(self, uint32_t number) except NULL:
         """Return a linked flag. What it links to is linked from the start, so this flag names nothing."""
-        cdef FlagRecord *record = &self.table.records[number]
+        cdef FlagRecord *record = host_record(&self.table, number)
         cdef Program made
         if record.flag == NULL:
-            made = new_program(self.key_at(number), <bytes>record.source, (), self.slots, FC_NONE, <object>record.revision)
-            self.table.attributes, self.table.slot_count = self.slots.attributes, self.slots.count
+            key = None if self.names is None else self.names[number]
+            made = new_program(key, <bytes>record.source, (), self.slots, FC_NONE, <object>record.revision)
             if record.flag == NULL:  # else garbage was collected, and a finalizer has asked for it
-                hold(&self.table, record, made)
+                hold(record, made)
+        host_renew(&self.table)
         return record.flag
 
     cdef link(self, object numbers):
-        """Link flags, given by number."""
+        """Link flags, given by number; None: all of them."""
         cdef uint32_t number
-        if self.table.linked < self.table.count:
+        if numbers is not None:
             for number in numbers:
                 self.flag_at(number)
+        elif not self.table.is_linked:
+            for number in range(self.table.count):
+                self.flag_at(number)
+            self.table.is_linked = True
 
     cdef list numbers_of(self, dict index):
         return [host_number_of(&self.table, <PyObject *>key) for key in index]
 
 
-cdef inline void hold(FlagTable *table, FlagRecord *record, Program program) noexcept:
+cdef inline void hold(FlagRecord *record, Program program) noexcept:
     Py_INCREF(program)
     record.flag = &program.flag
-    table.linked += 1
 
 
 cdef inline void let_go(FlagRecord *record) noexcept:
     Py_XDECREF(record.source)
     Py_XDECREF(record.revision)
     if record.flag != NULL:
-        Py_DECREF(<object>record.flag.owner)
+        Py_DECREF(<object>host_owner(record.flag))
+
+
+cdef inline size_t page_count(size_t flags) noexcept:
+    return (flags + PAGE_FLAGS - 1) // PAGE_FLAGS
+
+
+cdef void leave_page(FlagPage *page) noexcept:
+    """Have one revision less that shares a page; the last lets its flags go."""
+    cdef uint32_t i
+    page.sets -= 1
+    if page.sets == 0:
+        for i in range(page.count):
+            let_go(&page.records[i])
+        PyMem_Free(page)
+
+
+cdef void leave_index(FlagIndex *index) noexcept:
+    index.sets -= 1
+    if index.sets == 0:
+        PyMem_Free(index)
+
+
+cdef ProgramSet bare_set(dict sets, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, object debug):
+    """Return a revision without flags, and without an index of them."""
+    cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
+    made.sets, made.slots, made.fallback, made.clock = sets, slots, fallback, clock
+    made.ready, made.epoch, made.revision, made.debug = ready, epoch, revision, debug
+    made.table.entries = <FlagEntry *>PyMem_Calloc(2, sizeof(FlagEntry))
+    if made.table.entries == NULL:
+        raise MemoryError
+    made.table.mask = 1
+    made.table.owner = <PyObject *>made
+    made.table.slots = <PyObject *>slots
+    made.table.known = &slots.known
+    made.table.fallback = <PyObject *>fallback if fallback is not None else NULL
+    made.table.clock = <PyObject *>clock
+    host_renew(&made.table)
+    return made
 
 
 cdef ProgramSet new_set(
     Py_ssize_t room, dict sets, SlotTable slots, object fallback, object clock, bint ready, object epoch, object revision, object debug
 ):
     """Return a revision without flags, with room for so many: ``add`` them. Unready sets stay empty."""
-    cdef ProgramSet made = ProgramSet.__new__(ProgramSet)
+    cdef ProgramSet made = bare_set(sets, slots, fallback, clock, ready, epoch, revision, debug)
     cdef size_t cells = 2
-    made.sets, made.slots, made.fallback, made.clock = sets, slots, fallback, clock
-    made.ready, made.epoch, made.revision, made.debug = ready, epoch, revision, debug
     while 3 * cells < 4 * <size_t>(room + 1):
         cells *= 2
-    take_room(made, room, cells)
-    made.table.owner = <PyObject *>made
-    made.table.attributes, made.table.slot_count = slots.attributes, slots.count
-    made.table.fallback = <PyObject *>fallback if fallback is not None else NULL
-    made.table.clock = <PyObject *>clock
-    made.table.slots = <PyObject *>slots
+    made.table.pages = <FlagPage **>PyMem_Calloc(page_count(room) + 1, sizeof(FlagPage *))
+    made.table.index = <FlagIndex *>PyMem_Calloc(1, sizeof(FlagIndex) + cells * sizeof(uint32_t))
+    if made.table.pages == NULL or made.table.index == NULL:
+        raise MemoryError
+    made.table.index.sets, made.table.index.mask = 1, <uint32_t>(cells - 1)
     return made
 
 
-cdef take_room(ProgramSet made, size_t records, size_t cells):
-    made.table.entries = <FlagEntry *>PyMem_Calloc(2, sizeof(FlagEntry))
-    made.table.mask = 1
-    made.table.records = <FlagRecord *>PyMem_Malloc((records + 1) * sizeof(FlagRecord))
-    made.table.index = <uint32_t *>PyMem_Calloc(cells, sizeof(uint32_t))
-    made.table.index_mask = <uint32_t>(cells - 1)
-    if made.table.entries == NULL or made.table.records == NULL or made.table.index == NULL:
+cdef FlagPage *new_page(size_t room) except NULL:
+    """Return an empty page for so many flags, or for as many as one takes."""
+    cdef FlagPage *page = <FlagPage *>PyMem_Malloc(sizeof(FlagPage) + min(room, <size_t>PAGE_FLAGS) * sizeof(FlagRecord))
+    if page == NULL:
         raise MemoryError
+    page.sets, page.count = 1, 0
+    return page
 
 
-cdef add(ProgramSet made, str key, bytes source, object revision, Program program):
-    """Put a flag behind the others of a new set; ``program`` is None where it is to be linked when somebody asks."""
+cdef add(ProgramSet made, size_t room, str key, bytes source, object revision, Program program):
+    """Put a flag behind the others of a new set, in which there are so many still to come, this one included.
+
+    ``program`` is None where it is to be linked when somebody asks.
+    """
     cdef FlagTable *table = &made.table
-    cdef FlagRecord *record = &table.records[table.count]
+    cdef FlagIndex *index = table.index
+    cdef FlagRecord *record
     cdef uint32_t at
-    record.hash = <uint32_t>hash(key)
-    record.source, record.revision, record.flag = host_same(<PyObject *>source), host_same(<PyObject *>revision), NULL
+    if table.count % PAGE_FLAGS == 0:
+        table.pages[table.count // PAGE_FLAGS] = new_page(room)
+    table.pages[table.count // PAGE_FLAGS].count += 1
+    record = host_record(table, table.count)
+    record.hash, record.flag = hash(key), NULL
+    record.source, record.revision = host_same(<PyObject *>source), host_same(<PyObject *>revision)
     table.count += 1
-    at = record.hash & table.index_mask
-    while table.index[at] != 0:
-        at = (at + 1) & table.index_mask
-    table.index[at] = table.count
+    at = <uint32_t>record.hash & index.mask
+    while index.cells[at] != 0:
+        at = (at + 1) & index.mask
+    index.cells[at] = table.count
     if program is not None:
-        hold(table, record, program)
+        hold(record, program)
     need(table, source, program)
 
 
 cdef need(FlagTable *table, bytes source, Program program):
     """Add what an evaluation of a flag needs to what one of the set does."""
-    table.memo_words = max(table.memo_words, header_in(source).memo_count if program is None else program.memo_words)
+    table.memo_words = max(table.memo_words, header_in(source).memo_count if program is None else memo_words_of(&program.flag))
     if program is not None:
-        table.outcome_slots = max(table.outcome_slots, program.outcome_slots)
+        table.outcome_slots = max(table.outcome_slots, outcome_slots_of(&program.flag))
 
 
 @cython.final
@@ -794,23 +920,24 @@ cdef class Linker:
         for number, key in enumerate(programs):
             self._add(made, key)
             breathe(self.pause, number)
-        made.table.attributes, made.table.slot_count = self.slots.attributes, self.slots.count  # more came in the pauses
+        host_renew(&made.table)  # more came in the pauses
         return made
 
     cdef _add(self, ProgramSet made, str key):
         cdef bytes source = self.sources.get(key)
         cdef Program program = self.linked.get(key)
+        cdef size_t room = len(self.sources) - made.table.count
         cdef FlagRecord *old
         if source is None:
             return
         if program is not None:
-            add(made, key, source, program.revision, program)
+            add(made, room, key, source, <object>program.flag.revision, program)
             return
         old = record_of(self.previous, key)
         if old == NULL or old.source != <PyObject *>source:
-            add(made, key, source, self.revision, None)
+            add(made, room, key, source, self.revision, None)
         else:
-            add(made, key, source, <object>old.revision, None if old.flag == NULL else <Program>old.flag.owner)
+            add(made, room, key, source, <object>old.revision, None if old.flag == NULL else <Program>host_owner(old.flag))
 
     cdef object _all_debug(self, object debug):
         """Return the debug information of the revision: a kept flag keeps its own."""
@@ -927,7 +1054,7 @@ cdef class Linker:
         cdef object revision = self.revision
         if old != NULL and old.source == <PyObject *>source:
             if is_linked_so(old, outcome_slot, links):
-                self.linked[key] = <Program>old.flag.owner
+                self.linked[key] = <Program>host_owner(old.flag)
                 return
             revision = <object>old.revision
         self.linked[key] = new_program(key, source, links, self.slots, outcome_slot, revision)
@@ -953,13 +1080,13 @@ cdef inline int breathe(object pause, uint32_t number) except -1:
 
 cdef FlagRecord *record_of(ProgramSet programs, str key) noexcept:
     cdef uint32_t number = host_number_of(&programs.table, <PyObject *>key)
-    return NULL if number == FC_NONE else &programs.table.records[number]
+    return NULL if number == FC_NONE else host_record(&programs.table, number)
 
 
 cdef bint is_linked_so(const FlagRecord *record, uint32_t outcome_slot, tuple links):
     if record.flag == NULL or record.flag.program.outcome_slot != outcome_slot:
         return False
-    return same_objects((<Program>record.flag.owner).links, links)
+    return same_objects(links_of(record.flag), links)
 
 
 # ---- revisions that differ in few flags ----------------------------------------------------------------------------------
@@ -969,26 +1096,51 @@ cdef dict replacements(ProgramSet previous, dict programs, dict value_sets, obje
     """Return number of the flag -> its new bytes, where nothing else differs; None where the whole must be linked.
 
     That is: the same flags in the same order, the same value sets, and of the flags that changed none is a prerequisite, and each
-    names what it named before. Cost: a comparison of bytes a flag.
+    names what it named before. Cost: a glance at each key; programs that are the same objects are not touched.
     """
     cdef dict replaced = {}
-    cdef FlagRecord *record = previous.table.records
-    cdef bytes old
+    cdef PyObject *key
+    cdef PyObject *given
+    cdef Py_ssize_t at = 0
     cdef uint32_t number = 0
+    cdef FlagRecord *record
     if len(programs) != previous.table.count or not same_sets(previous.sets, value_sets):
         return None
+    while number < previous.table.count and PyDict_Next(programs, &at, &key, &given):
+        record = host_record(&previous.table, number)
+        if given != record.source or not host_has_hash(record, key):
+            name, source = <object>key, <object>given  # references: what follows may run anything
+            if not is_program_of(record, name, source):
+                return None
+            if source != <object>record.source:
+                if not is_replaceable(record, source, name):
+                    return None
+                replaced[number] = source
+        breathe(pause, number)
+        number += 1
+    return replaced if number == previous.table.count else None
+
+
+cdef dict replacements_among(ProgramSet previous, dict programs):
+    """Return the same of programs that are to be put in place of others, at their cost alone."""
+    cdef dict replaced = {}
+    cdef FlagRecord *record
+    cdef uint32_t number
     for key, given in programs.items():
-        old = <bytes>record.source
-        if type(key) is not str or type(given) is not bytes or not host_is_key(<PyObject *>old, <PyObject *>key):
+        number = host_number_of(&previous.table, <PyObject *>key) if type(key) is str else FC_NONE
+        record = NULL if number == FC_NONE else host_record(&previous.table, number)
+        if record == NULL or not is_program_of(record, key, given):
             return None
-        if given is not old and given != old:
+        if given != <object>record.source:
             if not is_replaceable(record, given, key):
                 return None
             replaced[number] = given
-        breathe(pause, number)
-        number += 1
-        record += 1
     return replaced
+
+
+cdef bint is_program_of(const FlagRecord *record, object key, object given):
+    """Tell whether this is the key of the record, and what may be a program."""
+    return type(key) is str and type(given) is bytes and host_is_key(record.source, <PyObject *>key)
 
 
 cdef bint same_sets(dict known, dict value_sets):
@@ -1016,50 +1168,66 @@ cdef bint is_replaceable(const FlagRecord *record, bytes source, str key) except
 cdef ProgramSet patched_set(
     ProgramSet previous, dict replaced, bint ready, object epoch, object revision, object debug, object pause
 ):
-    """Return the previous revision with other programs for some of its flags."""
-    cdef ProgramSet made = new_set(
-        previous.table.count, previous.sets, previous.slots, previous.fallback, previous.clock, ready, epoch, revision, debug
+    """Return the previous revision with other programs for some of its flags. Pages without any of them are shared."""
+    cdef ProgramSet made = bare_set(
+        previous.sets, previous.slots, previous.fallback, previous.clock, ready, epoch, revision, debug
     )
     cdef uint32_t number, done = 0
     made.names, made.index = previous.names, previous.index
-    copy_flags(&made.table, &previous.table)
+    share_flags(&made.table, &previous.table)
     for number, source in replaced.items():
         replace(made, number, source, revision)
         breathe(pause, done)
         done += 1
+    host_renew(&made.table)
     return made
 
 
-cdef copy_flags(FlagTable *made, const FlagTable *previous):
+cdef share_flags(FlagTable *made, const FlagTable *previous):
     """Give a new table the flags of another, and as much as they need."""
-    cdef uint32_t number
-    cdef FlagRecord *record = made.records
-    memcpy(made.index, previous.index, (previous.index_mask + <size_t>1) * sizeof(uint32_t))
-    memcpy(made.records, previous.records, previous.count * sizeof(FlagRecord))
-    for number in range(previous.count):
-        host_same(record.source)
-        host_same(record.revision)
-        if record.flag != NULL:
-            host_same(record.flag.owner)
-        record += 1
-    made.count, made.linked = previous.count, previous.linked
+    cdef size_t at, pages = page_count(previous.count)
+    made.pages = <FlagPage **>PyMem_Malloc((pages + 1) * sizeof(FlagPage *))
+    if made.pages == NULL:
+        raise MemoryError
+    memcpy(made.pages, previous.pages, pages * sizeof(FlagPage *))
+    for at in range(pages):
+        made.pages[at].sets += 1
+    made.index, made.count = previous.index, previous.count
+    made.index.sets += 1
     made.memo_words, made.outcome_slots = previous.memo_words, previous.outcome_slots
+
+
+cdef FlagRecord *own_record(FlagTable *table, uint32_t number) except NULL:
+    """Return the record of a flag in a page that no other revision shares."""
+    cdef FlagPage *page = table.pages[number // PAGE_FLAGS]
+    cdef FlagPage *own
+    cdef uint32_t i
+    if page.sets > 1:
+        own = new_page(page.count)
+        own.count = page.count
+        memcpy(own.records, page.records, page.count * sizeof(FlagRecord))
+        for i in range(own.count):
+            host_same(own.records[i].source)
+            host_same(own.records[i].revision)
+            if own.records[i].flag != NULL:
+                host_same(host_owner(own.records[i].flag))
+        leave_page(page)
+        table.pages[number // PAGE_FLAGS] = own
+    return host_record(table, number)
 
 
 cdef replace(ProgramSet made, uint32_t number, bytes source, object revision):
     """Give a flag other bytes. What it links to is linked as before; without links it waits until somebody asks."""
-    cdef FlagRecord *record = &made.table.records[number]
-    cdef FlagRecord before = record[0]
+    cdef FlagRecord *record = own_record(&made.table, number)
+    cdef FlagRecord before
     cdef Program old, program = None
     if header_in(source).link_count:
-        old = <Program>before.flag.owner
-        program = new_program(old.key, source, old.links, made.slots, FC_NONE, revision)
-        made.table.attributes, made.table.slot_count = made.slots.attributes, made.slots.count
-    record.source, record.revision = host_same(<PyObject *>source), host_same(<PyObject *>revision)
-    made.table.linked -= before.flag != NULL
-    record.flag = NULL
+        old = <Program>host_owner(record.flag)
+        program = new_program(None, source, links_of(&old.flag), made.slots, FC_NONE, revision)
+    before = record[0]
+    record.source, record.revision, record.flag = host_same(<PyObject *>source), host_same(<PyObject *>revision), NULL
     if program is not None:
-        hold(&made.table, record, program)
+        hold(record, program)
     let_go(&before)
     need(&made.table, source, program)
 
@@ -1067,11 +1235,13 @@ cdef replace(ProgramSet made, uint32_t number, bytes source, object revision):
 def retired(ProgramSet before not None, ProgramSet now not None, pause=None):
     """Return the programs of ``before`` that have been asked for and that ``now`` does not serve; ``pause`` as of ``Evaluator._link``."""
     cdef uint32_t number
-    return [
-        <object>before.table.records[number].flag.owner
-        for number in without(before, now, pause)
-        if before.table.records[number].flag != NULL
-    ]
+    cdef Flag *flag
+    cdef list found = []
+    for number in without(before, now, pause):
+        flag = host_record(&before.table, number).flag
+        if flag != NULL:
+            found.append(<object>host_owner(flag))
+    return found
 
 
 def changes(ProgramSet before not None, ProgramSet now not None, pause=None):
@@ -1092,35 +1262,46 @@ cdef note_all(set keys, ProgramSet some, ProgramSet others, object pause):
 
 cdef note(set keys, ProgramSet some, uint32_t number, ProgramSet others):
     """Note the key of a flag whose bytes, or what they name, are others there; that one is linked and one is not is no change."""
-    cdef FlagRecord *record = &some.table.records[number]
-    cdef uint32_t place = place_of(record, &others.table)
-    if place == FC_NONE or others.table.records[place].source != record.source or header_in(<bytes>record.source).link_count:
+    cdef FlagRecord *record = host_record(&some.table, number)
+    cdef FlagRecord *other = same_key(record, &others.table)
+    if other == NULL or other.source != record.source or header_in(<bytes>record.source).link_count:
         keys.add(some.key_at(number))
 
 
 cdef list without(ProgramSet some, ProgramSet others, object pause):
-    """Return the numbers of the flags of a set that the other has not so; those at the same place in both cost next to nothing."""
-    cdef uint32_t number, place, common = min(some.table.count, others.table.count)
+    """Return the numbers of the flags of a set that the other has not so; pages that both share cost next to nothing."""
+    cdef size_t at, common = min(page_count(some.table.count), page_count(others.table.count))
+    cdef uint32_t number
     cdef list found = []
-    for number in range(some.table.count):
-        breathe(pause, number)
-        if number < common and same_flag(&some.table.records[number], &others.table.records[number]):
+    for at in range(page_count(some.table.count)):
+        if at < common and some.table.pages[at] == others.table.pages[at]:
             continue
-        place = place_of(&some.table.records[number], &others.table)
-        if place == FC_NONE or not same_flag(&some.table.records[number], &others.table.records[place]):
-            found.append(number)
+        for number in range(at * PAGE_FLAGS, at * PAGE_FLAGS + some.table.pages[at].count):
+            breathe(pause, number)
+            if not has_flag(&others.table, number, host_record(&some.table, number)):
+                found.append(number)
     return found
+
+
+cdef bint has_flag(const FlagTable *table, uint32_t number, const FlagRecord *record) noexcept:
+    """Tell whether a table has this very flag, most likely at this number."""
+    cdef FlagRecord *other
+    if number < table.count and same_flag(host_record(table, number), record):
+        return True
+    other = same_key(record, table)
+    return other != NULL and same_flag(other, record)
 
 
 cdef inline bint same_flag(const FlagRecord *one, const FlagRecord *other) noexcept:
     return one.source == other.source and one.flag == other.flag
 
 
-cdef inline uint32_t place_of(const FlagRecord *record, const FlagTable *table) noexcept:
-    """Return the number of the flag of the same key, or FC_NONE."""
+cdef FlagRecord *same_key(const FlagRecord *record, const FlagTable *table) noexcept:
+    """Return the record of the same key, NULL where there is none."""
     cdef const uint8_t *content = <const uint8_t *>PyBytes_AS_STRING(<bytes>record.source)
     cdef FcText key = (<const FcHeader *>content).key
-    return host_number(table, record.hash, content + key.offset, key.length)
+    cdef uint32_t number = host_number(table, record.hash, content + key.offset, key.length)
+    return NULL if number == FC_NONE else host_record(table, number)
 
 
 # ---- the order of prerequisites --------------------------------------------------------------------------------------------
@@ -1351,7 +1532,7 @@ cdef class Evaluator:
             flag.mismatches += not quiet
             return mismatched(flag, default, asked) if details else default
         outcome = self._outcome(programs, flag, context, at)
-        flag.outcomes[outcome].count += not quiet
+        host_outcomes(flag)[outcome].count += not quiet
         return answer_of(flag, outcome, default, asked, details)
 
     cdef object _usable(self, object context):
@@ -1376,7 +1557,7 @@ cdef class Evaluator:
         cdef uint32_t outcome
         cdef Context own
         if flag.constant != NULL:
-            return <uint32_t>(flag.constant - flag.outcomes)
+            return <uint32_t>(flag.constant - host_outcomes(flag))
         if isinstance(context, Context):
             own = <Context>context
             scratch = own.room(programs)
@@ -1421,7 +1602,8 @@ cdef class Evaluator:
         cdef Evaluations results
         cdef Fetcher fetcher
         cdef Scratch *scratch
-        cdef object context, chosen = range(programs.table.count)
+        cdef object context
+        cdef list chosen = None
         cdef uint32_t number
         if prefix is not None:
             index = {key: None for key in index if (<str>key).startswith(prefix)}
@@ -1430,9 +1612,7 @@ cdef class Evaluator:
         results = new_evaluations(programs, index)
         context = self._usable(evaluation_context)  # from here until it is busy nothing foreign may run
         if context is None:
-            results.has_no_context = True
-            for number in chosen:
-                results.outcomes[number] = programs.table.records[number].flag.outcomes
+            results.fail(chosen)
             return results
         if isinstance(context, Context):
             scratch = (<Context>context).room(programs)
@@ -1445,10 +1625,10 @@ cdef class Evaluator:
             scratch = self._borrow(programs)
         start(&fetcher, mapping, targeting_key, None)
         if prefix is None:
-            host_walk_all(&programs.table, programs.table.records, results.count, &fetcher, scratch, results.outcomes)
+            host_walk_all(&programs.table, &fetcher, scratch, results.outcomes)
         else:
             for number in chosen:
-                host_walk_all(&programs.table, &programs.table.records[number], 1, &fetcher, scratch, &results.outcomes[number])
+                results.outcomes[number] = host_walk_one(&programs.table, results.flag_at(number), &fetcher, scratch)
         if isinstance(context, Context):
             (<Context>context).busy = False
         else:
@@ -1505,6 +1685,11 @@ cdef class Evaluator:
         cdef Linker linker = Linker.__new__(Linker, previous, self.slots, self.outcome_slots, revision, pause)
         return linker.link(programs, value_sets, self.static_context, self.clock, ready, epoch, debug), linker.degraded
 
+    def _patch(self, dict programs, ProgramSet previous not None, object epoch, object revision, object debug, object pause=None):
+        """Return the previous revision with these programs in place of others, None where the whole must be linked."""
+        cdef dict replaced = replacements_among(previous, programs)
+        return None if replaced is None else patched_set(previous, replaced, True, epoch, revision, debug, pause)
+
     def _probes(self, str key not None, bytes source not None, context, moment):
         """Return the probes of a flag for a context.
 
@@ -1520,7 +1705,7 @@ cdef class Evaluator:
             raise MalformedProgramError(linker.degraded[key])
         probes.evaluator, probes.moment = self, moment
         probes.mapping, probes.targeting_key = ({}, None) if usable is None else usable
-        probes.scratch = scratch_new(self.slots.count, 1, probes.programs.table.memo_words)
+        probes.scratch = scratch_new(self.slots.known.count, 1, probes.programs.table.memo_words)
         if probes.scratch == NULL:
             raise MemoryError
         return probes
@@ -1552,7 +1737,7 @@ cdef inline bint readable_as(uint8_t declared, int asked) noexcept:
 
 cdef object mismatched(const Flag *flag, object default, int asked):
     cdef str message = f"the flag's type is {TYPES[flag.program.value_type]}, not {TYPES[asked]}"
-    return failed(<object>flag.key, default, ErrorCode.TYPE_MISMATCH, message, metadata_of(flag, None))
+    return failed(key_of(flag), default, ErrorCode.TYPE_MISMATCH, message, metadata_of(flag, None))
 
 
 cdef object answer_of(const Flag *flag, uint32_t outcome, object default, int asked, int details):
@@ -1571,7 +1756,7 @@ cdef object answer_of(const Flag *flag, uint32_t outcome, object default, int as
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             if not details:
                 return default
-            return failed(<object>flag.key, default, ErrorCode.PARSE_ERROR, f"the value cannot be read: {error}")
+            return failed(key_of(flag), default, ErrorCode.PARSE_ERROR, f"the value cannot be read: {error}")
         if converts:
             value = float(value)
     return details_of(flag, outcome, value) if details else value
@@ -1733,8 +1918,18 @@ cdef class Evaluations:
         return host_number_of(&self.programs.table, <PyObject *>key) if isinstance(key, str) else FC_NONE
 
     cdef object made_at(self, uint32_t number):
-        cdef Flag *flag = self.programs.table.records[number].flag
-        return answer_of(flag, <uint32_t>(self.outcomes[number] - flag.outcomes), None, ANY_TYPE, 1)
+        cdef Flag *flag = self.flag_at(number)
+        return answer_of(flag, <uint32_t>(self.outcomes[number] - host_outcomes(flag)), None, ANY_TYPE, 1)
+
+    cdef Flag *flag_at(self, uint32_t number) noexcept:
+        return host_record(&self.programs.table, number).flag
+
+    cdef fail(self, list chosen):
+        """Note that there was no context, for flags given by number; None: all of them."""
+        cdef uint32_t number
+        self.has_no_context = True
+        for number in range(self.count) if chosen is None else chosen:
+            self.outcomes[number] = host_outcomes(self.flag_at(number))
 
     def __len__(self):
         return len(self.index)
@@ -1823,6 +2018,7 @@ host_get = kept("get")
 host_targeting_key = kept("targeting_key")
 host_attributes = kept("attributes")
 host_empty = kept({})
+host_booleans[0], host_booleans[1] = kept(False), kept(True)
 host_wakes = dict_is_known()
 
 
@@ -1836,7 +2032,14 @@ cdef bint heads_fit(Evaluator evaluator):
         and &head.current.table == &evaluator.current.table
         and context_head.mapping == <PyObject *>context.mapping
         and &context_head.busy == &context.busy
+        and program_fits(<Program>host_made(<PyTypeObject *>Program, sizeof(ProgramHead)))
     )
+
+
+cdef bint program_fits(Program made):
+    """Return whether a flag stands in its Program where host.h looks; ``made`` came with a reference."""
+    Py_DECREF(made)
+    return host_owner(&made.flag) == <PyObject *>made
 
 
 cdef install_getters():

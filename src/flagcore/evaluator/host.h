@@ -43,23 +43,27 @@ typedef struct { /* 16 bytes: one possible result of a flag */
     uint64_t count;    /* evaluations that ended here since counters were last drained */
 } Outcome;
 
-typedef struct { /* one flag, linked; lives inside its Program, which keeps everything here alive */
-    FcProgram program;
-    Outcome *outcomes;
+typedef struct { /* 128 bytes: one flag, linked. Its outcomes stand right behind it, then what `variants` and the others point to */
+    FcProgram program;        /* its bytes are those of a bytes object, held by reference */
     const uint16_t *variants; /* by outcome: which element of `values` it gives. Two bytes that stay in the cache where outcomes do not */
-    PyObject **values;        /* by variant, NULL until first used, and always for objects; one more, NULL: the caller's default value */
+    PyObject **values;        /* NULL until first used, and always for objects; the last is NULL: the caller's default value */
     Outcome *constant;        /* the outcome of a flag that is one leaf; NULL: walk */
-    PyObject **constant_value;
-    PyObject *key;          /* str */
-    PyObject *owner;        /* the Program, borrowed */
-    uint64_t mismatches;    /* evaluations that asked for another type */
-    uint64_t places;        /* a bit for each evaluation slot that it looks at; not local, or one beyond 63: NO_PLACES */
-    uint32_t outcome_count;
-    uint32_t slot_count;
-    uint32_t value_count;   /* of values, without the one more */
-    uint8_t is_local;       /* to be walked, without detours, and within LOCAL_SLOTS and LOCAL_MEMOS */
+    union {
+        PyObject **constant_value; /* of a flag that is one leaf */
+        uint64_t places;           /* of others: a bit for each evaluation slot that it looks at; not local, or one beyond 63: NO_PLACES */
+    };
+    PyObject *key;           /* str; NULL until somebody needs it: it stands in the program, too */
+    PyObject *revision;      /* at which the program came */
+    uint64_t mismatches;     /* evaluations that asked for another type */
+    uint8_t is_local;        /* to be walked, without detours, and within LOCAL_SLOTS and LOCAL_MEMOS */
     uint8_t is_local_forked; /* the same of a forked program: no prerequisites */
 } Flag;
+
+typedef struct { /* what a flag has beside it if it names anything; Flag.program.links points to `links` */
+    PyObject *objects; /* tuple of Program, ValueSet or None for each link; keeps them alive */
+    uint32_t outcome_slots, memo_words; /* what an evaluation needs, prerequisites included */
+    const void *links[];
+} FlagLinks;
 
 typedef struct { /* 16 bytes: who asked for which flag, at the home of the text's hash */
     PyObject *asked; /* the str that last asked for the flag, a reference: a caller mostly comes with the same again; NULL: free */
@@ -70,18 +74,39 @@ typedef struct { /* 32 bytes: a flag of a revision. What it points at is held by
     PyObject *source;   /* bytes: its program, verified */
     PyObject *revision; /* at which the program came */
     Flag *flag;         /* NULL: not linked, nobody has asked for it */
-    uint32_t hash;      /* the low half of the key's, as str has it */
+    Py_hash_t hash;     /* of the key, as str has it */
 } FlagRecord;
 
+enum { PAGE_FLAGS = 64 };
+
+typedef struct { /* flags in a row. Revisions that have them alike share the page, and link them for each other */
+    uint32_t sets;  /* that share it */
+    uint32_t count;
+    FlagRecord records[]; /* all pages but the last have PAGE_FLAGS */
+} FlagPage;
+
+typedef struct { /* where the flags of a revision stand, shared by revisions that have the same flags in the same order */
+    uint32_t sets;
+    uint32_t mask;
+    uint32_t cells[]; /* mask + 1 by hash, a quarter of them free: 1 + number of a flag; 0: free */
+} FlagIndex;
+
+typedef struct { /* what an engine knows of attributes; grows */
+    Attribute *attributes; /* by evaluation slot */
+    uint32_t count;
+} Slots;
+
 typedef struct { /* an own table instead of a dict: no user code, and half the instructions */
-    FlagEntry *entries; /* mask + 1 of them, two for each linked flag as soon as somebody asks for one */
+    FlagEntry *entries; /* mask + 1 of them: two for each flag that somebody asks for, about */
     size_t mask;
-    FlagRecord *records;  /* count of them, in the order of the snapshot */
-    uint32_t *index;      /* index_mask + 1 cells by hash, a quarter of them free: 1 + number of a record; 0: free */
-    uint32_t index_mask, count, linked;
+    FlagPage **pages;  /* with `count` flags, in the order of the snapshot */
+    FlagIndex *index;
+    uint32_t count, asked; /* flags; taken entries */
+    uint8_t is_linked;     /* every flag is known to be */
     PyObject *owner; /* the ProgramSet, borrowed */
     PyObject *slots; /* the engine's SlotTable, borrowed */
-    Attribute *attributes; /* by evaluation slot */
+    const Slots *known;    /* the same's */
+    Attribute *attributes; /* as `known` has them, at least since a flag that looks at the last one was found here */
     PyObject *fallback; /* the static context, an exact dict, borrowed; NULL: none */
     PyObject *clock; /* borrowed */
     uint32_t slot_count, outcome_slots, memo_words; /* what a wide evaluation needs */
@@ -96,7 +121,7 @@ typedef struct Scratch {
     uint32_t slots, outcomes, memos; /* capacities */
 } Scratch;
 
-/* How Context, ProgramSet and Evaluator (_program.pxd) begin; the module checks it when it is imported. */
+/* How Context, ProgramSet, Program and Evaluator (_program.pxd) begin; the module checks it when it is imported. */
 typedef struct {
     PyObject_HEAD
     void *methods;
@@ -112,6 +137,11 @@ typedef struct {
     void *methods;
     FlagTable table;
 } ProgramSetHead;
+
+typedef struct { /* the whole of it: outcomes follow */
+    PyObject_HEAD
+    Flag flag;
+} ProgramHead;
 
 typedef struct {
     PyObject_HEAD
@@ -140,6 +170,7 @@ static PyObject *host_get;           /* "get" */
 static PyObject *host_targeting_key; /* "targeting_key" */
 static PyObject *host_attributes;    /* "attributes" */
 static PyObject *host_empty;         /* an empty dict that nobody else holds: the context None */
+static PyObject *host_booleans[3];   /* Flag.values of all boolean flags: False, True, NULL */
 
 /* Set by the module: */
 /* New reference to value or details of an outcome that has none ready: built at its first use and kept, or made afresh because the
@@ -719,6 +750,35 @@ static inline void host_release(PyObject **held, uint32_t count) {
 
 /* ---- flags ------------------------------------------------------------------------------------------------------- */
 
+static inline FlagRecord *host_record(const FlagTable *table, uint32_t number) {
+    return &table->pages[number / PAGE_FLAGS]->records[number % PAGE_FLAGS];
+}
+
+/* Know the attributes of a flag that another revision may have linked. */
+static inline void host_renew(FlagTable *table) {
+    table->attributes = table->known->attributes;
+    table->slot_count = table->known->count;
+}
+
+static inline Outcome *host_outcomes(const Flag *flag) {
+    return (Outcome *)(flag + 1);
+}
+
+/* The Program that a flag lives in, borrowed. */
+static inline PyObject *host_owner(const Flag *flag) {
+    return (PyObject *)((char *)flag - offsetof(ProgramHead, flag));
+}
+
+/* The bytes object of its program, borrowed. */
+static inline PyObject *host_source(const Flag *flag) {
+    return (PyObject *)(flag->program.bytes - offsetof(PyBytesObject, ob_sval));
+}
+
+/* What it names; NULL: nothing. */
+static __attribute__((unused)) FlagLinks *host_links(const Flag *flag) {
+    return flag->program.links == NULL ? NULL : (FlagLinks *)((char *)flag->program.links - offsetof(FlagLinks, links));
+}
+
 /* Do these bytes stand where a verified program has its key? */
 static inline int host_has_key(PyObject *source, const void *key, size_t length) {
     const char *program = PyBytes_AS_STRING(source);
@@ -727,11 +787,12 @@ static inline int host_has_key(PyObject *source, const void *key, size_t length)
 }
 
 /* Number of the flag of this key and hash, or FC_NONE. */
-static uint32_t host_number(const FlagTable *table, uint32_t hash, const void *key, size_t length) {
-    for (uint32_t at = hash & table->index_mask;; at = (at + 1) & table->index_mask) {
-        const uint32_t cell = table->index[at];
+static uint32_t host_number(const FlagTable *table, Py_hash_t hash, const void *key, size_t length) {
+    const FlagIndex *index = table->index;
+    for (uint32_t at = (uint32_t)hash & index->mask;; at = (at + 1) & index->mask) {
+        const uint32_t cell = index->cells[at];
         if (cell == 0) return FC_NONE;
-        const FlagRecord *record = &table->records[cell - 1];
+        const FlagRecord *record = host_record(table, cell - 1);
         if (record->hash == hash && host_has_key(record->source, key, length)) return cell - 1;
     }
 }
@@ -741,11 +802,11 @@ static uint32_t host_number_of(const FlagTable *table, PyObject *key) {
     Py_hash_t hash = ((PyASCIIObject *)key)->hash;
     if (HOST_UNLIKELY(hash == -1)) hash = PyUnicode_Type.tp_hash(key);
     if (HOST_LIKELY(PyUnicode_IS_ASCII(key)))
-        return host_number(table, (uint32_t)hash, PyUnicode_DATA(key), (size_t)PyUnicode_GET_LENGTH(key));
+        return host_number(table, hash, PyUnicode_DATA(key), (size_t)PyUnicode_GET_LENGTH(key));
     FcValue text;
     PyObject *held = host_text_value(key, &text);
     if (held == NULL) return FC_NONE;
-    const uint32_t number = text.type == FC_TEXT ? host_number(table, (uint32_t)hash, text.u.bytes, text.length) : FC_NONE;
+    const uint32_t number = text.type == FC_TEXT ? host_number(table, hash, text.u.bytes, text.length) : FC_NONE;
     Py_DECREF(held);
     return number;
 }
@@ -760,10 +821,14 @@ static __attribute__((unused)) int host_is_key(PyObject *source, PyObject *key) 
     return is_key;
 }
 
-/* Make room to remember two texts for each linked flag. No two meet at a home that is theirs alone now. Without memory nothing happens. */
+/* Is this the key that a record was made for? Told by the type and the hash of 64 bits, so that nothing else has to be in the cache. */
+static __attribute__((unused)) int host_has_hash(const FlagRecord *record, PyObject *key) {
+    return PyUnicode_CheckExact(key) && ((PyASCIIObject *)key)->hash == record->hash;
+}
+
+/* Make room to remember twice as many texts. No two meet at a home that is theirs alone now. Without memory nothing happens. */
 static __attribute__((noinline)) void host_widen(FlagTable *table) {
-    size_t capacity = table->mask + 1;
-    while (capacity < 2 * (size_t)table->linked) capacity *= 2;
+    const size_t capacity = 2 * (table->mask + 1);
     FlagEntry *wider = PyMem_Calloc(capacity, sizeof(FlagEntry));
     if (wider == NULL) return;
     for (size_t i = 0; i <= table->mask; i++)
@@ -774,12 +839,18 @@ static __attribute__((noinline)) void host_widen(FlagTable *table) {
     table->mask = capacity - 1;
 }
 
+/* Of half as many flags as there are homes, two fifths find one free, about. */
+static inline int host_is_narrow(const FlagTable *table) {
+    return 5 * (size_t)table->asked > 2 * (table->mask + 1);
+}
+
 /* Remember which text asked for a flag, at its home. Of several flags at one home the first to be asked for keeps it. */
 static void host_remember(FlagTable *table, PyObject *key, Flag *flag) {
     const size_t hash = (size_t)((PyASCIIObject *)key)->hash;
-    if (table->entries[hash & table->mask].flag != flag && table->mask + 1 < 2 * (size_t)table->linked) host_widen(table);
+    if (table->entries[hash & table->mask].flag != flag && host_is_narrow(table)) host_widen(table);
     FlagEntry *home = &table->entries[hash & table->mask];
     if (home->asked != NULL && home->flag != flag) return;
+    table->asked += home->asked == NULL;
     home->flag = flag;
     Py_XSETREF(home->asked, Py_NewRef(key));
 }
@@ -787,9 +858,11 @@ static void host_remember(FlagTable *table, PyObject *key, Flag *flag) {
 /* The flag of a str key, if it is linked; or NULL. Runs no user code. */
 static __attribute__((noinline)) Flag *host_find(FlagTable *table, PyObject *key) {
     const uint32_t number = host_number_of(table, key);
-    if (number == FC_NONE || table->records[number].flag == NULL) return NULL;
-    if (PyUnicode_CheckExact(key)) host_remember(table, key, table->records[number].flag);
-    return table->records[number].flag;
+    Flag *flag = number == FC_NONE ? NULL : host_record(table, number)->flag;
+    if (flag == NULL) return NULL;
+    host_renew(table);
+    if (PyUnicode_CheckExact(key)) host_remember(table, key, flag);
+    return flag;
 }
 
 /* Leaf and variant of an outcome; the last outcome of a split has no variant: its subject was not bucketable. */
@@ -810,18 +883,33 @@ static __attribute__((unused)) FcResult host_outcome_source(const FcProgram *pro
     return result;
 }
 
-/* Write by outcome the element of Flag.values that it gives: the one behind the last for the caller's default value. */
+/* How many values a flag may have ready. Booleans share two; other variants have one each, as far as two bytes count. */
+static __attribute__((unused)) uint32_t host_value_count(const FcHeader *header) {
+    if (header->value_type == FC_VALUE_BOOLEAN) return 2;
+    return header->variant_count < MAX_VALUES ? header->variant_count : MAX_VALUES;
+}
+
+/* Which element of Flag.values a variant gives: the one behind the last for none. */
+static uint16_t host_value_place(const FcHeader *header, uint32_t variant) {
+    const uint32_t none = host_value_count(header);
+    if (variant == FC_NONE) return (uint16_t)none;
+    if (header->value_type == FC_VALUE_BOOLEAN)
+        return ((const FcVariant *)((const uint8_t *)header + header->variant_offset))[variant].scalar != 0;
+    return (uint16_t)(variant < none ? variant : none);
+}
+
+/* Write by outcome the element of Flag.values that it gives. */
 static __attribute__((unused)) void host_list_variants(const Flag *flag, uint16_t *variants) {
     const FcProgram *program = &flag->program;
-    const uint32_t none = flag->value_count, count = ((const FcHeader *)program->bytes)->leaf_count;
-    for (const FcLeaf *leaf = program->leaves; leaf < program->leaves + count; leaf++) {
+    const FcHeader *header = (const FcHeader *)program->bytes;
+    for (const FcLeaf *leaf = program->leaves; leaf < program->leaves + header->leaf_count; leaf++) {
         const int is_split = leaf->kind == FC_LEAF_SPLIT;
         const FcContestant *contestants = (const FcContestant *)(program->bytes + leaf->variant);
         for (uint32_t i = 0; i < (is_split ? leaf->count : 1u); i++) {
-            const uint32_t variant = is_split ? contestants[i].variant : leaf->kind == FC_LEAF_VARIANT ? leaf->variant : none;
-            variants[leaf->outcome + i] = (uint16_t)(variant < none ? variant : none);
+            const uint32_t variant = is_split ? contestants[i].variant : leaf->kind == FC_LEAF_VARIANT ? leaf->variant : FC_NONE;
+            variants[leaf->outcome + i] = host_value_place(header, variant);
         }
-        if (is_split) variants[leaf->outcome + leaf->count] = (uint16_t)none;
+        if (is_split) variants[leaf->outcome + leaf->count] = host_value_place(header, FC_NONE);
     }
 }
 
@@ -886,7 +974,7 @@ static __attribute__((unused)) void scratch_adopt(Scratch *scratch, Scratch *old
 
 /* Borrowed reference to an outcome's value or details; NULL where it has to be made. */
 static inline __attribute__((always_inline)) PyObject *host_ready_answer(const Flag *flag, uint32_t outcome, int details) {
-    return details ? flag->outcomes[outcome].details : flag->values[flag->variants[outcome]];
+    return details ? host_outcomes(flag)[outcome].details : flag->values[flag->variants[outcome]];
 }
 
 /* New reference to what a getter returns for an outcome, which is counted. Of a getter's arguments the second is read, the caller's
@@ -898,7 +986,7 @@ static inline __attribute__((always_inline)) PyObject *host_answer(const Flag *f
         Py_INCREF(answer);
     else
         answer = host_whole_answer(flag, outcome, arguments[1], details);
-    if (HOST_LIKELY(answer != NULL)) flag->outcomes[outcome].count++;
+    if (HOST_LIKELY(answer != NULL)) host_outcomes(flag)[outcome].count++;
     return answer != NULL || details ? answer : Py_NewRef(arguments[1]);
 }
 
@@ -916,7 +1004,7 @@ static inline __attribute__((always_inline)) PyObject *host_answer_plain(const F
                                                                          PyObject *const *arguments, int details) {
     PyObject *answer = host_ready_answer(flag, outcome, details);
     if (HOST_UNLIKELY(answer == NULL)) return host_answer_made(table, flag, outcome, arguments, details);
-    flag->outcomes[outcome].count++;
+    host_outcomes(flag)[outcome].count++;
     return Py_NewRef(answer);
 }
 
@@ -1008,7 +1096,7 @@ static inline __attribute__((always_inline)) PyObject *host_walk_flag(const Flag
                                                                       PyObject *const *arguments, int details) {
     const int is_dict = PyDict_CheckExact(context) || context == Py_None;
     if (HOST_UNLIKELY(!is_dict && !host_is_quick_context(table, context))) return NULL;
-    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_made(table, flag, (uint32_t)(flag->constant - flag->outcomes), arguments, details);
+    if (HOST_UNLIKELY(flag->constant != NULL)) return host_answer_made(table, flag, (uint32_t)(flag->constant - host_outcomes(flag)), arguments, details);
     if (!is_dict) return host_answer_reused(table, flag, (ContextHead *)context, arguments, details);
     PyObject *dict = context == Py_None ? host_empty : context;
     if (HOST_LIKELY(flag->is_local)) return host_answer_dict(table, flag, dict, arguments, details);
@@ -1126,6 +1214,14 @@ static __attribute__((unused)) int host_install_getter(PyObject *descriptor, int
 
 /* ---- objects that only an engine makes --------------------------------------------------------------------------- */
 
+/* New object of a type without Python attributes and without cycles, so many bytes long, zeroed behind its head; NULL: no memory. */
+static __attribute__((unused)) PyObject *host_made(PyTypeObject *type, size_t size) {
+    PyObject *object = PyObject_Malloc(size);
+    if (object == NULL) return PyErr_NoMemory();
+    memset(object, 0, size);
+    return PyObject_Init(object, type);
+}
+
 static PyObject *host_refuse(PyTypeObject *type, PyObject *arguments, PyObject *names) {
     (void)arguments;
     (void)names;
@@ -1164,18 +1260,23 @@ static __attribute__((unused)) uint32_t host_walk_probe(const FlagTable *table, 
                                                         Scratch *scratch) {
     Flag probe = *probes;
     probe.program.entry = entry;
+    probe.places = NO_PLACES;
     return host_outcome_source(&probe.program, host_walk_wide(table, &probe, fetcher, scratch)).leaf;
 }
 
-/* Outcomes of linked flags that stand in a row for one context. */
-static __attribute__((unused)) void host_walk_all(const FlagTable *table, const FlagRecord *flags, uint32_t count, Fetcher *fetcher,
-                                                  Scratch *scratch, Outcome **outcomes) {
-    for (uint32_t i = 0; i < count; i++) {
-        const Flag *flag = flags[i].flag;
-        Outcome *outcome = flag->constant;
-        if (outcome == NULL) outcome = &flag->outcomes[host_walk_wide(table, flag, fetcher, scratch)];
-        outcome->count++;
-        outcomes[i] = outcome;
+/* Outcome of a linked flag for one context, counted. */
+static inline Outcome *host_walk_one(const FlagTable *table, const Flag *flag, Fetcher *fetcher, Scratch *scratch) {
+    Outcome *outcome = flag->constant;
+    if (outcome == NULL) outcome = &host_outcomes(flag)[host_walk_wide(table, flag, fetcher, scratch)];
+    outcome->count++;
+    return outcome;
+}
+
+/* Outcomes of all flags of a revision for one context, all linked. */
+static __attribute__((unused)) void host_walk_all(const FlagTable *table, Fetcher *fetcher, Scratch *scratch, Outcome **outcomes) {
+    for (uint32_t first = 0; first < table->count; first += PAGE_FLAGS) {
+        const FlagPage *page = table->pages[first / PAGE_FLAGS];
+        for (uint32_t i = 0; i < page->count; i++) outcomes[first + i] = host_walk_one(table, page->records[i].flag, fetcher, scratch);
     }
 }
 
