@@ -18,7 +18,7 @@ from flagcore.errors import Problem
 from flagcore.model.collection import no_collection
 from flagcore.model.flagset import Flag, FlagSet, Segment
 from flagcore.model.problems import Finding, UnplacedError
-from flagcore.snapshot.layered import replaced
+from flagcore.snapshot.layered import Layered, replaced
 from flagcore.snapshot.objects import Snapshot
 
 __all__ = ["Compiled", "CompiledFlag", "compile_flag", "compile_flag_set"]
@@ -132,15 +132,18 @@ class _Build:
     def finish(self, fresh: dict[str, FlagProgram], epoch: int, revision: int) -> Compiled:
         """Put flags taken over and fresh ones together; value sets that no flag names are left out."""
         flags, programs = self._all_flags(fresh)
-        information: Mapping[str, bytes] = {}
-        if self._debug == "when asked":
-            information = DebugWhenAsked(self._set, self._objects, self._options)
-        elif self._debug:
-            information = DebugOfFlags(flags)
-        snapshot = Snapshot(epoch, revision, programs, self._value_sets(flags, fresh), information)
+        snapshot = Snapshot(epoch, revision, programs, self._value_sets(flags, fresh), self._information(flags))
         return Compiled(
             *(snapshot, (), self._set, self._options, self._debug, flags, self._objects, frozenset(fresh)),
         )
+
+    def _information(self, flags: Mapping[str, FlagProgram]) -> Mapping[str, bytes]:
+        """Return the debug information; where flags are layered it is looked up in them, so that it needs no table."""
+        if self._debug == "when asked":
+            return DebugWhenAsked(self._set, self._objects, self._options)
+        if isinstance(flags, Layered):
+            return DebugOfFlags(flags)
+        return {key: flag.debug for key, flag in flags.items() if flag.debug is not None}
 
     def _all_flags(self, fresh: dict[str, FlagProgram]) -> tuple[Mapping[str, FlagProgram], dict[str, bytes]]:
         """Return all flags and their programs, both sorted by key."""
