@@ -238,6 +238,11 @@ class Client:
         return self._engine.revision
 
     @property
+    def epoch(self) -> int:
+        """The incarnation of the history that the revision belongs to; a later one is higher."""
+        return self._engine.epoch
+
+    @property
     def age(self) -> float | None:
         """Seconds since the served flags were last known to be the newest; None without data."""
         return self._source.age

@@ -29,6 +29,9 @@ VERBS = {
     "inspect": "show what a compiled file holds",
     "simulate": "evaluate a flag for every row of a table, and show the shares",
     "bench": "measure what each flag costs, and refuse a set that got slow or big",
+    "publish": "publish flag files to running services, and every change of them",
+    "watch": "print the changes that a publisher sends, as they arrive",
+    "keys": "make, list and revoke the keys by which services are let in",
     "schema": "print the JSON Schema of the flag format, for editors",
 }
 

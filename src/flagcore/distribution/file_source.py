@@ -46,12 +46,21 @@ class FileSource(Source):
     """
 
     def __init__(
-        self, engine: Engine, path: str, *, watch: bool = True, debounce: float = 0.05, poll_interval: float = 1.0
+        self,
+        engine: Engine,
+        path: str,
+        *,
+        watch: bool = True,
+        debounce: float = 0.05,
+        poll_interval: float = 1.0,
+        debug_at_once: bool = False,
     ) -> None:
         super().__init__(engine)
         self.path = path
         place = os.path.abspath(path)  # the process may change its directory
-        self._files: Loadable = CompiledFile(place) if path.endswith(SUFFIX) else AuthoredFiles(place)
+        self._files: Loadable = (
+            CompiledFile(place) if path.endswith(SUFFIX) else AuthoredFiles(place, debug_at_once=debug_at_once)
+        )
         self._place = place
         self._debounce, self._interval = debounce, poll_interval
         self._stop = Stop(self._engine)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -71,10 +71,14 @@ class CompiledFile:
 
 
 class AuthoredFiles:
-    """A file or directory that authors write. Each load that changes anything is one revision more, from 1."""
+    """A file or directory that authors write. Each load that changes anything is one revision more, from 1.
 
-    def __init__(self, path: str) -> None:
+    With ``debug_at_once`` debug information is made with the programs, not when it is asked for: to be sent.
+    """
+
+    def __init__(self, path: str, *, debug_at_once: bool = False) -> None:
         self._path = path
+        self._debug: Literal[True, "when asked"] = True if debug_at_once else "when asked"
         self._known: tuple[str, ...] = ()  # files read, values files among them
         self._blamed: tuple[str, ...] = ()  # files and folders that a failed load points at
         self._last: Compiled | None = None
@@ -113,7 +117,7 @@ class AuthoredFiles:
         revision = 1 if last is None else last.snapshot.revision + 1
         with placed(self._known):
             compiled = compile_flag_set(
-                flag_set, revision=revision, debug="when asked", previous=last, progress=progress
+                flag_set, revision=revision, debug=self._debug, previous=last, progress=progress
             )
         if last is not None and not compiled.recompiled and compiled.flags.keys() == last.flags.keys():
             return LoadedSnapshot(None, self._known, (*warnings, *last.problems))

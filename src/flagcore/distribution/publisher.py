@@ -56,6 +56,7 @@ class Publisher:
         perform: Callable[[Action], None] = lambda _: None,
     ) -> None:
         self._signer = SigningKey.generate() if keyring is None else keyring.signer()
+        self._verify = (self._signer.public,) if keyring is None else keyring.verify()
         self._admission = None if keyring is None else Admission(keyring)
         # Until its first snapshot an environment has no data, and says so to whoever asks.
         self._machines: dict[bytes, ServerState] = {
@@ -134,7 +135,7 @@ class Publisher:
         return receipt
 
     def follow(self, keyring: Keyring) -> None:
-        """Go by a later keyring of the same server from here on: lets new services in and cuts the revoked ones off.
+        """Go by a later keyring of the same server from here on: lets new services in, cuts the revoked ones off, rotates keys.
 
         Raises:
             ValueError: this publisher was made without a keyring.
@@ -148,7 +149,7 @@ class Publisher:
                 self._machines.setdefault(environment_id, ServerState(environment_id, now))
             for user in admission.follow(keyring):
                 self._loop.cut(user)
-            return (), None
+            return self._rotated(keyring, now), None
 
         self._within(follow)
 
@@ -212,6 +213,15 @@ class Publisher:
         receipt = Receipt(position, set(), None)
         receipt.over = True
         return machine.subscribed(now), receipt
+
+    def _rotated(self, keyring: Keyring, now: float) -> list[Action]:
+        """Tell the services which signing keys count from here on, where they are not those of before."""
+        verify, self._verify = self._verify, keyring.verify()
+        if verify == self._verify:
+            return []
+        self._signer = keyring.signer()
+        machines = [machine for machine in self._machines.values() if isinstance(machine, PublisherState)]
+        return [action for machine in machines for action in machine.rotate(self._verify, now, self._signer)]
 
     def _perform(self, action: Action) -> None:
         if isinstance(action, Done):

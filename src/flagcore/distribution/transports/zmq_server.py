@@ -48,7 +48,7 @@ class ZmqServerLoop(SocketThread):
     only clients that ``admission`` knows get in; without it anybody on this machine does.
 
     Raises:
-        SettingsError: frames without keys would leave this machine.
+        SettingsError: this is no address, or frames without keys would leave this machine.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ZmqServerLoop(SocketThread):
         clock: Callable[[], float] = time.monotonic,
         name: str = "flagcore-publisher",
     ) -> None:
+        control_endpoint(f"{bind.rpartition(':')[0]}:1" if _takes_any_port(bind) else bind)  # raises for what is no address
         if curve is None and not is_private(bind):
             raise SettingsError(f"{bind}: without keys flags are published on loopback and ipc only; see flagcore keys")
         if (curve is None) is not (admission is None):
@@ -139,7 +140,7 @@ class ZmqServerLoop(SocketThread):
 
     def _bound_pair(self, context: zmq.Context[zmq.Socket[bytes]]) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
         """Return XPUB and ROUTER at neighbouring addresses; where any port will do, at the first pair that is free."""
-        anywhere = self._bind.startswith("tcp://") and self._bind.rpartition(":")[2] in ("0", "*")
+        anywhere = _takes_any_port(self._bind)
         for attempt in range(PAIRS_TRIED):
             xpub, router = self._new(context, zmq.XPUB, XPUB), self._new(context, zmq.ROUTER, ROUTER)
             xpub.setsockopt(zmq.XPUB_WELCOME_MSG, self._welcome)
@@ -320,6 +321,10 @@ class ZmqServerLoop(SocketThread):
                 raise
             return self._gone(action.identity)
         return ()
+
+
+def _takes_any_port(bind: str) -> bool:
+    return bind.startswith("tcp://") and bind.rpartition(":")[2] in ("0", "*")
 
 
 def _user_of(frame: zmq.Frame) -> str:
