@@ -64,7 +64,9 @@ class ZmqServerLoop(SocketThread):
         clock: Callable[[], float] = time.monotonic,
         name: str = "flagcore-publisher",
     ) -> None:
-        control_endpoint(f"{bind.rpartition(':')[0]}:1" if _takes_any_port(bind) else bind)  # raises for what is no address
+        control_endpoint(
+            f"{bind.rpartition(':')[0]}:1" if _takes_any_port(bind) else bind
+        )  # raises for what is no address
         if curve is None and not is_private(bind):
             raise SettingsError(f"{bind}: without keys flags are published on loopback and ipc only; see flagcore keys")
         if (curve is None) is not (admission is None):
