@@ -6,17 +6,18 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from flagcore.cli import FINE
+from flagcore.cli import FINE, UsageError
 from flagcore.cli.output import counted, print_problems, progress, write_json
 from flagcore.cli.sources import find_path, load_authored
+from flagcore.distribution.whole_files import replace_file
 from flagcore.snapshot.codec import SUFFIX
 
 if TYPE_CHECKING:
+    from flagcore.snapshot.codec import Proof
     from flagcore.snapshot.objects import Snapshot
 
 EPILOG = """\
@@ -24,6 +25,7 @@ examples:
   flagcore compile flags/ -o flags.fcs
   flagcore compile flags/ -o flags.fcs --no-debug      smaller; explain then knows no tests
   flagcore compile flags/ -o flags.fcs --revision 42 --json
+  flagcore compile flags/ -o bootstrap.fcs --sign keyring.json --environment production
 
 The same flags and options give the same bytes. The file is replaced in one step: a service that watches it never
 reads half of it. Exit codes: 0 written, 1 the flags are not valid, 2 wrong usage.
@@ -52,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--revision", type=_revision, default=1, metavar="N", help="number of this revision; default: 1"
     )
+    parser.add_argument(
+        "--sign", metavar="KEYRING", help="sign it as a bootstrap file, by the keyring of `flagcore keys`"
+    )
+    parser.add_argument("--environment", metavar="NAME", help="of the keyring; needed when it has several")
     parser.add_argument("--json", action="store_true", help="write the statistics as JSON")
 
 
@@ -68,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     from flagcore.snapshot.codec import encode_snapshot
 
     path = find_path(arguments.path, authored=True)
+    if arguments.environment and not arguments.sign:
+        raise UsageError("--environment says for whom a file is signed", "add --sign KEYRING")
     loaded = load_authored(path)
     with placed(loaded.files):
         compiled = compile_flag_set(
@@ -77,8 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress("compiling flag"),
         )
     print_problems((*loaded.problems, *compiled.problems), sys.stderr)
+    proof = _proof(compiled.snapshot, arguments.sign, arguments.environment) if arguments.sign else None
     output = arguments.output or os.path.splitext(path.rstrip("/"))[0] + SUFFIX
-    content = encode_snapshot(compiled.snapshot)
+    content = encode_snapshot(compiled.snapshot, proof)
     write_whole(output, content)
     statistics = measure(output, compiled.snapshot, len(content))
     if arguments.json:
@@ -88,26 +97,24 @@ def run(arguments: argparse.Namespace) -> int:
     return FINE
 
 
+def _proof(snapshot: Snapshot, keyring_path: str, environment: str | None) -> Proof:
+    """Return what lets services believe a compiled file that is shipped with them."""
+    from flagcore.distribution.bootstrap import prove
+    from flagcore.distribution.keys import load_keyring
+
+    keyring = load_keyring(keyring_path)
+    if environment is None and len(keyring.environments) != 1:
+        raise UsageError("the keyring has several environments, or none", "name one: --environment NAME")
+    place = keyring.environment(environment or keyring.environments[0].name)
+    return prove(snapshot, place.id, keyring.signer())
+
+
 def write_whole(path: str, content: bytes) -> None:
-    """Replace the file at ``path`` in one step: readers see the old content or the new, never a part."""
+    """Replace the file at ``path`` in one step, with the rights that a new file has."""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=".flagcore-", dir=os.path.dirname(path) or ".")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                os.fchmod(file.fileno(), 0o666 & ~_umask())
-                file.write(content)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        replace_file(path, [content], mode=0o666)
     except OSError as error:  # whoever reads the message knows the file, not the temporary one
         raise OSError(error.errno, error.strerror, path) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def measure(output: str, snapshot: Snapshot, file_bytes: int) -> Statistics:

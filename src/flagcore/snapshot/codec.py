@@ -5,8 +5,9 @@
    12  u32       lowest format that a reader must know: 1
    16  u64       length of the body
    24  32 bytes  SHA-256 of the body: proves that nothing was cut or changed by accident
-   56  body      msgpack of Snapshot as an array; fields are appended, never changed; the last one is the index of
-                 blocks.py, by which part.py reads one flag without the rest
+   56  body      msgpack of Snapshot as an array; fields are appended, never changed; then, where it is signed, the proof:
+                 topic, header and signature of a bookmark of this state (docs/design/wire.md section 6); the last one is
+                 the index of blocks.py, by which part.py reads one flag without the rest
 
 Numbers are little-endian. The same snapshot gives the same bytes, in whatever order its keys are. What a program or value set holds is
 proved by the kernel's ``verify`` when it is loaded, not here.
@@ -15,6 +16,7 @@ proved by the kernel's ``verify`` when it is loaded, not here.
 from __future__ import annotations
 
 import struct
+from typing import TypeVar
 
 import msgspec
 
@@ -26,8 +28,10 @@ __all__ = [
     "HEAD",
     "MAGIC",
     "SUFFIX",
+    "Proof",
     "check_head",
     "decode_debug",
+    "decode_proof",
     "decode_snapshot",
     "encode_debug",
     "encode_snapshot",
@@ -42,21 +46,37 @@ _HEAD = struct.Struct("<8sIIQ32s")
 HEAD = _HEAD.size
 """Bytes before the body; of two sound compiled files with equal ones the bodies are equal."""
 
-_ARRAY_OF_7 = b"\x97"  # in msgpack: the fields of Snapshot, and the index
+_ARRAY_OF_7, _ARRAY_OF_8 = b"\x97", b"\x98"  # in msgpack: the fields of Snapshot, a proof, and the index
 _MAX_NUMBER = 2**63 - 1
+
+Proof = tuple[bytes, bytes, bytes]
+"""Topic, header and signature of a message whose state hash is that of the snapshot. Who reads it has to check it."""
+
+
+class _SignedSnapshot(Snapshot, frozen=True, array_like=True, gc=False):
+    """A snapshot with what stands behind it: the proof, or already the index."""
+
+    proof: Proof | bytes | None = None
+
+
+Decoded = TypeVar("Decoded", bound=Snapshot)
 _encoder = msgspec.msgpack.Encoder()
 _snapshots = msgspec.msgpack.Decoder(Snapshot)
+_signed = msgspec.msgpack.Decoder(_SignedSnapshot)
 _debug_flags = msgspec.msgpack.Decoder(DebugFlag)
 
 
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Return the snapshot as the content of a compiled file."""
+def encode_snapshot(snapshot: Snapshot, proof: Proof | None = None) -> bytes:
+    """Return the snapshot as the content of a compiled file; releases that know no proof pass over it."""
     from flagcore.snapshot.blocks import Index, add_map, index_field  # what only reads does without
 
-    content = bytearray(HEAD) + _ARRAY_OF_7 + _encoder.encode(snapshot.epoch) + _encoder.encode(snapshot.revision)
+    array = _ARRAY_OF_7 if proof is None else _ARRAY_OF_8
+    content = bytearray(HEAD) + array + _encoder.encode(snapshot.epoch) + _encoder.encode(snapshot.revision)
     programs, value_sets, debug = snapshot.programs, snapshot.value_sets, dict(snapshot.debug)
     sections = [add_map(content, part) for part in (programs, value_sets, debug)]
     content += _encoder.encode(dict(sorted(snapshot.others.items())))
+    if proof is not None:
+        content += _encoder.encode(proof)
     content += index_field(Index(snapshot.epoch, snapshot.revision, *sections))
     with memoryview(content) as view, view[HEAD:] as body:
         _HEAD.pack_into(content, 0, MAGIC, FORMAT, MIN_READER, len(body), _digest(body))
@@ -69,9 +89,20 @@ def decode_snapshot(content: bytes | bytearray | memoryview) -> Snapshot:
     Raises:
         SnapshotError: the bytes are cut, changed, of another kind, or of a format that this release cannot read.
     """
+    return _decoded(content, _snapshots)
+
+
+def decode_proof(content: bytes | bytearray | memoryview) -> tuple[Snapshot, Proof | None]:
+    """Return the snapshot of a compiled file, and the proof that stands beside it; reads and raises as ``decode_snapshot`` does."""
+    found = _decoded(content, _signed)
+    fields = (getattr(found, name) for name in Snapshot.__struct_fields__)
+    return Snapshot(*fields), found.proof if isinstance(found.proof, tuple) else None
+
+
+def _decoded(content: bytes | bytearray | memoryview, decoder: msgspec.msgpack.Decoder[Decoded]) -> Decoded:
     with memoryview(content) as view, view.cast("B") as bytes_view, _body(bytes_view) as body:
         try:
-            snapshot = _snapshots.decode(body)
+            snapshot = decoder.decode(body)
         except (msgspec.DecodeError, RecursionError, ValueError) as error:
             raise SnapshotError(f"the snapshot's body cannot be read: {error}") from error
     if not (0 <= snapshot.epoch <= _MAX_NUMBER and 0 <= snapshot.revision <= _MAX_NUMBER):
