@@ -13,7 +13,7 @@ from flagcore.distribution.server_state import MOST_CLIENTS, PING_SECONDS, Serve
 from flagcore.distribution.snapshot_budget import SnapshotBudget
 from flagcore.distribution.wire import Header, Kind, Message, encode, parse
 from flagcore.snapshot.chunks import cut
-from flagcore.snapshot.delta import Delta, applied, diff, encode_delta, encode_notice, notice_of
+from flagcore.snapshot.delta import Delta, applied, check_size, diff, encode_delta, encode_notice, notice_of
 from flagcore.snapshot.limits import DEFAULT_LIMITS, Limits
 from flagcore.snapshot.objects import Snapshot
 from flagcore.snapshot.state_hash import StateHash
@@ -79,7 +79,7 @@ class PublisherState(ServerState):
         ``committed_us`` is when it was committed, in microseconds since 1970; two publishers that give the same make the same bytes.
 
         Raises:
-            SnapshotError: a delta that does not follow on what is served.
+            SnapshotError: a delta that does not follow on what is served, or an object larger than the limits allow.
             ValueError: a snapshot that is not later than what is served.
         """
         self._now = now
@@ -112,6 +112,8 @@ class PublisherState(ServerState):
     # -- making messages --------------------------------------------------------------------------------------------
 
     def _commit(self, delta: Delta, after: Snapshot | None, committed_us: int) -> None:
+        for upsert in delta.upserts:
+            check_size(upsert.id, len(upsert.content), self._limits)
         state = self._hash.after(self._snapshot, delta)
         self._snapshot, self._hash = after or applied(self._snapshot, delta), state
         raw = encode_delta(delta)
