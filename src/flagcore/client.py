@@ -74,6 +74,7 @@ def connect(
     sdk_key: str | None = None,
     wait: float | None = None,
     cache_dir: str | os.PathLike[str] | EllipsisType | None = ...,
+    bootstrap: str | os.PathLike[str] | None = None,
     context: Mapping[str, Any] | None = None,
     offline: bool | None = None,
     watch: bool | None = None,
@@ -84,7 +85,8 @@ def connect(
 
     On files it returns when the first load is complete. From a publisher (``tcp://...``, ``ipc://...``; several with commas between)
     it returns when the newest flags are there, after ``wait`` seconds at the latest, and never raises because nobody answers:
-    ``cache_dir`` is where the last known good flags are kept (None: nowhere), ``sdk_key`` what ``flagcore keys`` or the manager
+    ``cache_dir`` is where the last known good flags are kept (None: nowhere), ``bootstrap`` a compiled file that is served until
+    something newer is there (with keys a signed one: ``flagcore compile --sign``), ``sdk_key`` what ``flagcore keys`` or the manager
     issued; on loopback and ipc a publisher may do without keys. What is not given is looked up in the environment (``FLAGCORE_SOURCE``,
     ...), then in flagcore.toml or ``[tool.flagcore]``. ``context`` is merged under the context of each call.
     ``debounce`` and ``poll_interval`` are seconds; docs/reference/client.md tells more.
@@ -100,6 +102,7 @@ def connect(
             "sdk_key": sdk_key,
             "wait": wait,
             "cache_dir": _place(cache_dir),
+            "bootstrap": os.fspath(bootstrap) if isinstance(bootstrap, os.PathLike) else bootstrap,
             "context": dict(context) if isinstance(context, Mapping) else context,
             "offline": offline,
             "watch": watch,
@@ -146,7 +149,12 @@ def _open_live(engine: Engine, settings: Settings) -> Source:
         raise SettingsError(f'live flags need the extra "zmq": pip install "flagcore[zmq]" ({error})') from None
     assert settings.source is not None
     return open_live(
-        engine, settings.source, sdk_key=settings.sdk_key, wait=settings.wait, cache_dir=settings.cache_dir
+        engine,
+        settings.source,
+        sdk_key=settings.sdk_key,
+        wait=settings.wait,
+        cache_dir=settings.cache_dir,
+        bootstrap=settings.bootstrap,
     )
 
 

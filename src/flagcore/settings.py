@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         2.0  # seconds that connecting to a publisher may take at start
     )
     cache_dir: str | None = None  # where last known good is kept; None: the user's cache folder; empty: nowhere
+    bootstrap: str | None = None  # path of a compiled file that is served until a publisher says something newer
     context: dict[str, Any] = {}  # static context, merged under each call's; JSON in the environment
     offline: bool = False  # never open a network connection
     watch: bool = True  # follow changes of files

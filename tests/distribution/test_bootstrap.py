@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import flagcore
 from flagcore.distribution.bootstrap import check_bootstrap, load_bootstrap, prove
+from flagcore.distribution.keys import Keyring
+from flagcore.distribution.last_good import LATEST, LastGood, encode_saved, folder_of
 from flagcore.errors import SnapshotError
 from flagcore.snapshot.codec import decode_proof, decode_snapshot, encode_snapshot
 from flagcore.snapshot.limits import Limits
@@ -17,6 +20,7 @@ from flagcore.snapshot.objects import Snapshot
 from flagcore.snapshot.signature import SigningKey
 from tests.distribution.making import ENVIRONMENT, KEYS, SIGNER, snapshots
 from tests.profiles import cases
+from tests.support.live import Live, compiled, until
 
 SNAPSHOT = Snapshot(0, 7, {"a": b"one", "b": b"two"}, {"s": b"set"}, {"a": b"debug"}, {"q/x": b"?"})
 PROOF = prove(SNAPSHOT, ENVIRONMENT, SIGNER)
@@ -93,3 +97,87 @@ def test_too_large_files_are_not_read(tmp_path: Path):
     path.write_bytes(bytes(1501))
     with pytest.raises(SnapshotError, match="1500 are allowed"):
         load_bootstrap(str(path), ENVIRONMENT, None, Limits(snapshot=1000))
+
+
+# -- connect(bootstrap=...) --------------------------------------------------------------------------------------------
+
+NOBODY = "tcp://127.0.0.1:1"  # where no publisher answers
+RING, KEY = Keyring.generate().with_environment("production").issue("production", "shop", 0)
+
+
+def flags(variant: str, revision: int) -> Snapshot:
+    """Return one flag that is on or off, at a revision."""
+    return msgspec.structs.replace(compiled(a=variant), epoch=1, revision=revision)
+
+
+def bootstrap_at(path: Path, snapshot: Snapshot, *, signed: bool = True) -> Path:
+    """Write a bootstrap file for the key's environment."""
+    path.write_bytes(encode_snapshot(snapshot, prove(snapshot, KEY.environment_id, RING.signer()) if signed else None))
+    return path
+
+
+def keep_last_good(cache: Path, snapshot: Snapshot) -> Path:
+    """Keep a state as a client that followed the environment would; returns its file."""
+    folder = folder_of(str(cache), KEY.environment_id)
+    kept = LastGood(folder, KEY.environment_id, KEY.verify_keys())
+    first, second, signature = prove(snapshot, KEY.environment_id, RING.signer())
+    kept.offer([first, second, b"", signature], snapshot)
+    assert kept.write(0.0)
+    return Path(folder) / LATEST
+
+
+def connected(live: Live, **settings: object) -> flagcore.Client:
+    """Return a client with the key, of a publisher that does not answer."""
+    return live.client(NOBODY, sdk_key=KEY.text, wait=0.0, **settings)
+
+
+def test_a_service_starts_without_a_server(live: Live, tmp_path: Path):
+    """The flags of a signed bootstrap file answer at once, as STALE ones of unknown age, where no server does."""
+    client = connected(live, bootstrap=bootstrap_at(tmp_path / "b.fcs", flags("on", 5)))
+    assert (client.get_boolean_value("a", False), client.revision) == (True, 5)
+    assert (client.status, client.age) == ("STALE", None)
+
+
+@pytest.mark.parametrize("kind", ["missing", "unsigned", "damaged"])
+def test_bootstraps_that_cannot_be_believed(live: Live, tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture):
+    """Such a file is logged and not served; connecting does not raise."""
+    path = tmp_path / "b.fcs"
+    if kind != "missing":
+        bootstrap_at(path, flags("on", 5), signed=kind != "unsigned")
+    if kind == "damaged":
+        path.write_bytes(path.read_bytes()[:-1])
+    client = connected(live, bootstrap=str(path))
+    assert (client.get_boolean_value("a", False), client.status) == (False, "NOT_READY")
+    assert "b.fcs" in caplog.text
+
+
+@pytest.mark.parametrize(("kept", "shipped"), [(9, 5), (5, 9)])
+def test_the_newer_one_is_served(live: Live, tmp_path: Path, kept: int, shipped: int):
+    """Of last known good and bootstrap the one of the higher revision is served: a deployment is no way back."""
+    keep_last_good(tmp_path / "cache", flags("off", kept))
+    path = bootstrap_at(tmp_path / "b.fcs", flags("on", shipped))
+    client = connected(live, bootstrap=path, cache_dir=tmp_path / "cache")
+    assert client.revision == 9
+    assert client.get_boolean_value("a", False) is (shipped == 9)
+
+
+def test_a_bootstrap_stands_in_for_forged_flags(live: Live, tmp_path: Path):
+    """When the last known good flags turn out not to be those that were signed, the bootstrap's are served."""
+    path = keep_last_good(tmp_path / "cache", flags("on", 9))
+    first, second, signature = prove(flags("on", 9), KEY.environment_id, RING.signer())
+    path.write_bytes(b"".join(encode_saved([first, second, b"", signature], flags("off", 9))))
+    client = connected(live, bootstrap=bootstrap_at(tmp_path / "b.fcs", flags("on", 5)), cache_dir=tmp_path / "cache")
+    until(lambda: client.revision == 5)
+    assert client.get_boolean_value("a", False) is True
+    assert not path.exists()
+
+
+def test_a_server_takes_over(live: Live, tmp_path: Path):
+    """What a publisher says later than the bootstrap replaces it; without keys any compiled file will do."""
+    publisher = live.publisher()
+    path = bootstrap_at(tmp_path / "b.fcs", flags("off", 5), signed=False)
+    client = live.client(publisher.endpoint, bootstrap=path, wait=0.0)
+    assert client.revision == 5
+    publisher.publish(compiled(a="on"))
+    until(lambda: client.get_boolean_value("a", False))
+    until(lambda: client.status == "READY")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 
+from flagcore.distribution.source import log
 from flagcore.distribution.wire import Header, Kind, WireError, encode, read_header
 from flagcore.errors import SnapshotError
+from flagcore.snapshot.blocks import END, read_index
 from flagcore.snapshot.codec import Proof, decode_proof
 from flagcore.snapshot.limits import DEFAULT_LIMITS, Limits
 from flagcore.snapshot.objects import Snapshot
 from flagcore.snapshot.signature import SigningKey, VerifyKeys
 from flagcore.snapshot.state_hash import StateHash
 
-__all__ = ["check_bootstrap", "load_bootstrap", "prove"]
+__all__ = ["check_bootstrap", "load_bootstrap", "newer_bootstrap", "prove"]
 
 
 def prove(snapshot: Snapshot, environment_id: bytes, signer: SigningKey) -> Proof:
@@ -50,6 +52,34 @@ def load_bootstrap(
         return check_bootstrap(content, environment_id, keys, limits)
     except SnapshotError as error:
         raise SnapshotError(f"{path}: {error}") from None
+
+
+def newer_bootstrap(
+    path: str, environment_id: bytes, keys: VerifyKeys | None, above: tuple[int, int] = (-1, -1)
+) -> Snapshot | None:
+    """Return the snapshot of a bootstrap file that is newer than a position; a file that is not is hardly read. Never raises.
+
+    What is wrong with the file is logged: a service starts without it as well as it can.
+    """
+    try:
+        if above >= (0, 0) and _claims(path) <= above:
+            return None
+        snapshot = load_bootstrap(path, environment_id, keys)
+    except (OSError, SnapshotError, MemoryError) as error:
+        log.error("the bootstrap file cannot be used: %s", error)
+        return None
+    return snapshot if (snapshot.epoch, snapshot.revision) > above else None
+
+
+def _claims(path: str) -> tuple[int, int]:
+    """Return epoch and revision as the end of the file says; more than any where it must be read to know."""
+    with open(path, "rb", buffering=0) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - END))
+        try:
+            index = read_index(file.read(END))
+        except ValueError:  # an older format, or very many flags
+            return 2**63, 0
+    return index.epoch, index.revision
 
 
 def check_bootstrap(

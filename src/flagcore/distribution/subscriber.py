@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, SetStatus
+from flagcore.distribution.bootstrap import newer_bootstrap
 from flagcore.distribution.client_state import ClientState
 from flagcore.distribution.keys import SdkKey
 from flagcore.distribution.last_good import LastGood, Saved, folder_of
@@ -54,9 +55,18 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     curve: ClientCurve | None = None  # None: loopback and ipc, without keys
     verify: VerifyKeys | None = None
     folder: str | None = None  # of last known good; None: it is not kept
+    bootstrap: str | None = None  # path of a compiled file that is served until something newer is there
 
 
-def open_live(engine: Engine, source: str, *, sdk_key: str | None, wait: float, cache_dir: str | None) -> LiveSource:
+def open_live(
+    engine: Engine,
+    source: str,
+    *,
+    sdk_key: str | None,
+    wait: float,
+    cache_dir: str | None,
+    bootstrap: str | None = None,
+) -> LiveSource:
     """Return a source that follows the publishers at ``source``, addresses with commas between.
 
     Raises:
@@ -69,14 +79,16 @@ def open_live(engine: Engine, source: str, *, sdk_key: str | None, wait: float, 
             raise SettingsError(
                 f"{endpoint}: a publisher that is not on this machine needs sdk_key=, or FLAGCORE_SDK_KEY"
             )
-    return LiveSource(engine, _subscription(endpoints, sdk_key, cache_dir), wait=wait)
+    return LiveSource(engine, _subscription(endpoints, sdk_key, cache_dir, bootstrap), wait=wait)
 
 
-def _subscription(endpoints: tuple[str, ...], sdk_key: str | None, cache_dir: str | None) -> Subscription:
+def _subscription(
+    endpoints: tuple[str, ...], sdk_key: str | None, cache_dir: str | None, bootstrap: str | None
+) -> Subscription:
     if sdk_key is None:
         # Whatever is published on this machine without keys is the same environment: it is kept only where somebody says so.
         folder = folder_of(cache_dir, LOCAL_ENVIRONMENT) if cache_dir else None
-        return Subscription(endpoints=endpoints, environment_id=LOCAL_ENVIRONMENT, folder=folder)
+        return Subscription(endpoints=endpoints, environment_id=LOCAL_ENVIRONMENT, folder=folder, bootstrap=bootstrap)
     require_curve()
     key = SdkKey.parse(sdk_key)
     return Subscription(
@@ -85,6 +97,7 @@ def _subscription(endpoints: tuple[str, ...], sdk_key: str | None, cache_dir: st
         curve=ClientCurve(key.public, key.secret, key.server),
         verify=key.verify_keys(),
         folder=None if cache_dir == "" else folder_of(cache_dir, key.environment_id),
+        bootstrap=bootstrap,
     )
 
 
@@ -105,7 +118,7 @@ class LiveSource(Source):
         self._machine = self._new_machine()
         self._loop = self._new_loop()
         self._saver = self._new_saver()
-        self._load_last_good()
+        self._load_kept()
         self._loop.start()
         _live.add(self)
         self._wait_until_fresh(wait)
@@ -163,17 +176,32 @@ class LiveSource(Source):
         given = self._subscription
         return None if given.folder is None else LastGood(given.folder, given.environment_id, given.verify)
 
-    def _load_last_good(self) -> None:
-        """Serve what was kept, at once; whether all of it was signed for is looked at in the thread, before anything builds on it."""
+    def _load_kept(self) -> None:
+        """Serve, at once, the last known good flags, or those of the bootstrap file where these are newer.
+
+        Whether all that was kept was signed for is looked at in the thread, before anything builds on it.
+        """
         last_good = self._new_last_good()
         saved = None if last_good is None else last_good.load()
-        if last_good is None or saved is None:
-            return
-        self._swap(saved.snapshot)
-        self._served = saved.snapshot
-        age = max(0.0, time.time() - saved.header.commit_time_us / 1e6)
-        self._settle(SourceState(ProviderStatus.STALE, self._degraded(), None, time.monotonic() - age))
-        self._loop.begin_with(lambda now: self._check_last_good(last_good, saved, now))
+        bootstrap = self._load_bootstrap((-1, -1) if saved is None else (saved.header.epoch, saved.header.revision))
+        if bootstrap is not None:
+            self._serve_kept(bootstrap, None)
+            self._loop.begin_with(lambda now: self._machine.restore(bootstrap, now))
+        elif last_good is not None and saved is not None:
+            age = max(0.0, time.time() - saved.header.commit_time_us / 1e6)
+            self._serve_kept(saved.snapshot, time.monotonic() - age)
+            self._loop.begin_with(lambda now: self._check_last_good(last_good, saved, now))
+
+    def _load_bootstrap(self, above: tuple[int, int] = (-1, -1)) -> Snapshot | None:
+        given = self._subscription
+        if given.bootstrap is None:
+            return None
+        return newer_bootstrap(given.bootstrap, given.environment_id, given.verify, above)
+
+    def _serve_kept(self, snapshot: Snapshot, confirmed: float | None) -> None:
+        self._swap(snapshot)
+        self._served = snapshot
+        self._settle(SourceState(ProviderStatus.STALE, self._degraded(), None, confirmed))
 
     def _wait_until_fresh(self, seconds: float) -> None:
         with self._changed:
@@ -249,6 +277,8 @@ class LiveSource(Source):
             return self._machine.restore(saved.snapshot, now, state_hash=saved.header.state_hash)
         log.error("%s is not what was signed: it is served no longer", saved.path)
         last_good.discard(saved)
+        if (bootstrap := self._load_bootstrap()) is not None:
+            return self._machine.restore(bootstrap, now)
         self._swap(Snapshot(0, 0, {}))
         self._served = None
         self._settle(SourceState())
