@@ -163,9 +163,9 @@ def test_noise_instead_of_zeromq(world: World) -> None:
     client.until("dealer")
 
 
-def test_server_comes_back(world: World) -> None:
+def test_server_comes_back(world: World, tmp_path: Path) -> None:
     """When the server dies and another takes its address, the client hears of both and is welcomed anew."""
-    server = world.server()
+    server = world.server(f"ipc://{tmp_path}/flags")
     client = EchoClient(ONE)
     world.client(client, server.endpoint)
     client.until("dealer")

@@ -184,17 +184,26 @@ class ClientState:
     # -- what happens to it -----------------------------------------------------------------------------------------
 
     def restore(
-        self, snapshot: Snapshot, now: float, *, state_hash: bytes | None = None, floor: Position = NOWHERE
+        self,
+        snapshot: Snapshot,
+        now: float,
+        *,
+        state_hash: bytes | None = None,
+        floor: Position = NOWHERE,
+        confirmed: float | None = None,
     ) -> list[Action]:
         """Serve last known good, or a bootstrap, before ``start``; of several the newest. Nothing below ``floor`` is ever served.
 
-        ``state_hash`` saves the time of hashing; who hashes later and finds another one says ``distrust``.
+        ``state_hash`` saves the time of hashing; who hashes later and finds another one says ``distrust``. ``confirmed`` is
+        when another machine of this process's ancestors was last told that this is the newest.
         """
         self._now = now
         self._replica.floor = max(self._replica.floor, floor)
         if self._replica.takes_whole(Position(snapshot.epoch, snapshot.revision)):
             self._replica.replace(snapshot, state_hash or StateHash.of(snapshot).value)
             self._saved = self.position
+            if confirmed is not None:
+                self._confirmed_at(confirmed)
             self._hand_out(snapshot, None, urgent=False)
         else:
             self.counters["restore_refused"] += 1
@@ -691,10 +700,13 @@ class ClientState:
             self.phase = ClientPhase.SYNCING
             self._ask()
 
+    def _confirmed_at(self, when: float) -> None:
+        self.confirmed, self._fresh_until = when, when + SILENCE_SECONDS
+        self._timers.set(_Timer.STATUS, self._fresh_until)
+
     def _confirm(self, message: Message) -> None:
         """What is held is the newest."""
-        self.confirmed, self._fresh_until = self._now, self._now + SILENCE_SECONDS
-        self._timers.set(_Timer.STATUS, self._fresh_until)
+        self._confirmed_at(self._now)
         if self.position != self._saved and self._now >= self._save_from and self._replica.snapshot is not None:
             self._saved, self._save_from = self.position, self._now + SAVE_SECONDS
             self._act(Save(message.frames, self._replica.snapshot))

@@ -292,17 +292,14 @@ class LiveSource(Source):
         if self._closed:
             return
         _inherited.append(self._loop)  # never freed: that would close sockets which are the parent's
+        confirmed = self._confirmed
         self._machine = self._new_machine()
         self._loop = self._new_loop()
         self._saver = self._new_saver()
-        if self._served is not None:
-            self._loop.begin_with(self._take_over)
+        if (served := self._served) is not None:
+            self._loop.begin_with(lambda now: self._machine.restore(served, now, confirmed=confirmed))
         with suppress(RuntimeError):  # no thread can be had: what is there is served on
             self._loop.start(FORK_SECONDS)
-
-    def _take_over(self, now: float) -> list[Action]:
-        assert self._served is not None
-        return self._machine.restore(self._served, now)
 
 
 _live: weakref.WeakSet[LiveSource] = weakref.WeakSet()
