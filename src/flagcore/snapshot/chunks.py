@@ -86,7 +86,7 @@ class Assembly:
         self._begun: Piece | None = None  # the first piece of an object whose last has not come yet
         self._data = bytearray()  # of that object
         self._state = StateHash()
-        self.size = 0  # bytes of all objects, as far as they came
+        self.size = 0  # bytes of all objects, as far as they came, and of their ids
 
     def add(self, chunk: bytes) -> None:
         """Take the next chunk. After an error the assembly is of no use.
@@ -129,7 +129,7 @@ class Assembly:
     def _take(self, piece: Piece) -> Object | None:
         """Keep a piece; returns its object when this was the last one."""
         self._check(piece)
-        self.size += len(piece.data)
+        self.size += _weight(piece)
         content = piece.data
         if piece.offset or len(content) < piece.size:
             self._data += content
@@ -150,5 +150,10 @@ class Assembly:
         check_size(piece.id, piece.size, self._limits)
         if piece.offset + len(piece.data) > piece.size or (piece.size and not piece.data):
             raise SnapshotError(f"a piece of {piece.id[:80]} is empty, or longer than its object")
-        if self.size + len(piece.data) > self._limits.snapshot:
+        if self.size + _weight(piece) > self._limits.snapshot:
             raise SnapshotError(f"the objects have more than the {self._limits.snapshot} bytes that are allowed")
+
+
+def _weight(piece: Piece) -> int:
+    """Return the bytes that a piece adds: empty objects have names, too."""
+    return len(piece.data) + (0 if piece.offset else len(piece.id))
