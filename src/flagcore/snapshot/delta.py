@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Identifier = Annotated[str, msgspec.Meta(min_length=2, max_length=4096, pattern="^./")]
+Identifier = Annotated[str, msgspec.Meta(min_length=2, max_length=1024, pattern="^./")]
 
 
 class Object(msgspec.Struct, frozen=True, array_like=True, gc=False):
