@@ -11,12 +11,14 @@ import re
 import struct
 import sys
 from collections.abc import Mapping
-from fractions import Fraction
 from functools import lru_cache
 from math import gcd, lcm
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flagcore.errors import TargetingKeyMissingError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = [
     "BUCKETS",
@@ -215,6 +217,8 @@ def _exact(number: object, what: str) -> Fraction:
     """Return an authored number as the decimal that its author wrote: ``0.1`` is a tenth."""
     if isinstance(number, bool) or not isinstance(number, (int, float)) or (number - number) != 0:
         raise ValueError(f"a {what} is a finite number, not {number!r}")
+    from fractions import Fraction  # a dear import, of numbers and decimals
+
     return Fraction(float.__repr__(number)) if isinstance(number, float) else Fraction(number)
 
 

@@ -93,3 +93,14 @@ def test_the_package_names_what_it_exports() -> None:
     assert set(flagcore.__all__) <= set(dir(flagcore))
     assert all(getattr(flagcore, name) is not None for name in flagcore.__all__)
     assert not hasattr(flagcore, "toggle")
+
+
+def test_the_command_starts_without_what_older_interpreters_need(tmp_path: Path) -> None:
+    """A process that is the command loads neither typing_extensions nor inspect for msgspec, and leaves both to others who want them."""
+    flags = {"a": {"type": "boolean", "default": "on"}}
+    (tmp_path / "flags.json").write_text(json.dumps({"schema": "flagcore/v1", "flags": flags}))
+    script = 'from flagcore.cli import command\nsys.argv[1:] = ["eval", sys.argv[1], "a", "--no-cache"]\nassert command() == 0'
+    modules = modules_after(script, tmp_path / "flags.json")
+    assert "msgspec" in modules
+    assert loaded(modules, "typing_extensions", "inspect", "ast") == set()
+    assert "typing_extensions" in modules_after(script + "\nimport typing_extensions", tmp_path / "flags.json")

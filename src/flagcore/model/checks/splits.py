@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from flagcore.model.checks.finding import error, shown, unknown
 from flagcore.model.fields import kind_of
 from flagcore.model.problems import DocumentPath, Finding
 
 __all__ = ["check_percent", "check_split", "single_winner"]
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _MAX_WEIGHT = 2**20
 _PERCENT_STEP = 10_000  # four decimals
@@ -20,6 +23,8 @@ def _exact(number: object) -> Fraction | None:
     """Return the decimal that the author wrote, None for what is no finite number."""
     if isinstance(number, bool) or not isinstance(number, (int, float)) or number - number != 0:
         return None
+    from fractions import Fraction  # 1 ms that only splits and decimals should cost
+
     return Fraction(number) if isinstance(number, int) else Fraction(repr(float(number)))
 
 
