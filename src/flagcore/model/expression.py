@@ -137,17 +137,21 @@ class _Parser:
 
     def expression(self) -> Expression:
         parts = [self.conjunction()]
-        while self.accept("or"):
+        while self.next == "or":
+            self.advance()
             parts.append(self.conjunction())
         return parts[0] if len(parts) == 1 else Any(tuple(parts))
 
     def conjunction(self) -> Expression:
         parts = [self.unary()]
-        while self.accept("and"):
+        while self.next == "and":
+            self.advance()
             parts.append(self.unary())
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def unary(self) -> Expression:
+        if self.next != "not":
+            return self.primary()
         negations = 0
         while self.accept("not"):
             self.enter()
@@ -194,7 +198,10 @@ class _Parser:
         return name
 
     def path(self) -> Path:
-        names = [self.name()]
+        name = self.name()
+        if self.next != ".":
+            return (name,)
+        names = [name]
         while self.accept("."):
             names.append(self.name())
         return tuple(names)
@@ -202,15 +209,15 @@ class _Parser:
     def name(self) -> str:
         word = self.next
         kind = kind_of(word)
+        if kind == "name" and word not in KEYWORDS:
+            self.advance()
+            return word
         if kind == "quoted":
             return self.quoted()
         if kind != "name":
             token = self.token(self.at)
             self.fail("an attribute is expected" + _found(token), _attribute_hint(token))
-        if word in KEYWORDS:
-            self.fail(f"`{word}` is a word of the language", "put it into backquotes to mean an attribute of that name")
-        self.advance()
-        return word
+        self.fail(f"`{word}` is a word of the language", "put it into backquotes to mean an attribute of that name")
 
     def quoted(self) -> str:
         index = self.at
@@ -252,9 +259,10 @@ class _Parser:
 
     def constant(self) -> tuple[Literal | tuple[Literal, ...], list[int]]:
         """Return the constant and the indices of its literals among the words."""
-        if not self.accept("["):
+        if self.next != "[":
             index = self.at
             return self.literal(), [index]
+        self.advance()
         literals: list[Literal] = []
         indices: list[int] = []
         while not self.accept("]"):

@@ -19,6 +19,7 @@ PREFIXES = ("v", "i", "t", "cidr")
 ORDER = frozenset({Operator.LESS, Operator.LESS_OR_EQUAL, Operator.GREATER, Operator.GREATER_OR_EQUAL})
 _EQUALITY = frozenset({Operator.EQUALS, Operator.NOT_EQUALS})
 _USUAL = frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.IN})
+_OF_NUMBERS = _EQUALITY | ORDER
 _AFFIX = frozenset({Operator.STARTS_WITH, Operator.ENDS_WITH})
 
 _PREFIX_OPERATORS: dict[str, frozenset[Operator]] = {
@@ -38,12 +39,15 @@ def test_faults(test: Test) -> Iterable[Fault]:
 
 
 def _is_usual(test: Test) -> bool:
-    """True for the tests that most conditions are made of, in which nothing can be wrong: one or more plain texts."""
-    if test.path == NOW or test.operator not in _USUAL:
+    """True for the tests that most conditions are made of, in which nothing can be wrong: one or more plain texts, or an integer."""
+    if test.path == NOW:
         return False
     constant = test.constant
     if not isinstance(constant, tuple):
-        return not constant.prefix and type(constant.value) is str and constant.value.isascii()
+        value = constant.value
+        if type(value) is int:
+            return test.operator in _OF_NUMBERS and not constant.prefix and INT64_MIN <= value <= INT64_MAX
+        return test.operator in _USUAL and not constant.prefix and type(value) is str and value.isascii()
     texts = [literal.value for literal in constant if not literal.prefix and type(literal.value) is str]
     return test.operator is Operator.IN and len(texts) == len(constant) > 0 and "".join(texts).isascii()
 

@@ -33,7 +33,10 @@ def check_flag_values(scope: Scope, flag: Flag) -> Iterator[Finding]:
     if flag.key not in scope.untyped:
         if not flag.variants:
             yield error("no-variants", "a flag has at least one variant", (*base, "variants"), at_key=True)
+        is_boolean = flag.type is FlagType.BOOLEAN
         for name, value in flag.variants.items():
+            if is_boolean and isinstance(value, bool):
+                continue  # nothing else can be wrong with it
             yield from _check_value(flag.type, value, (*base, "variants", name), scope.limits.depth)
     for name, value in flag.metadata.items():
         yield from _check_metadata(name, value, (*base, "metadata", name))
