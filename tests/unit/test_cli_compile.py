@@ -150,3 +150,13 @@ def test_programs_that_are_not_sound(command: Command) -> None:
     assert "refused" in out
     assert command("inspect", "bad.fcs", "--flag", "search.limit").code == 1
     assert list(command("inspect", "bad.fcs", "--json").json["refused"]) == ["search.limit"]
+
+
+@pytest.mark.parametrize("here", [".", "./", "../shop"])
+def test_the_file_of_the_folder_one_is_in(command: Command, monkeypatch: pytest.MonkeyPatch, here: str) -> None:
+    """Without -o the file stands beside the folder under the folder's name, also when that is given as a dot."""
+    folder = command.write("shop/flags.json", SHOP).parent
+    monkeypatch.chdir(folder)
+    assert command("compile", here).code == 0
+    assert (folder.parent / "shop.fcs").exists()
+    assert [path.name for path in folder.iterdir()] == ["flags.json"]

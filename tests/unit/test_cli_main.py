@@ -51,15 +51,39 @@ def test_wrong_usage(command: Command, words: list[str]) -> None:
     assert "flagcore" in err
 
 
-@pytest.mark.parametrize(
-    "words", [["--json", "eval"], ["eval", "x", "--type", "text", "--json"], ["compile", "--revision", "x", "--json"]]
-)
+@pytest.mark.parametrize("words", [["eval", "x", "--type", "text", "--json"], ["compile", "--revision", "x", "--json"]])
 def test_wrong_usage_as_json(command: Command, words: list[str]) -> None:
     """With ``--json`` a command line that means nothing is told as JSON, too."""
     result = command(*words)
     assert (result.code, result.err) == (2, "")
     assert "argument" in result.json["error"]
     assert "--help" in result.json["hint"]
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "meant"),
+    [
+        ("compile flags.json out.fcs", "'out.fcs' is one word too many", "-o flags.fcs"),
+        ("inspect flags.json checkout.new", "'checkout.new' is one word too many", "--flag checkout.new"),
+        ("bench flags.json checkout.new", "'checkout.new' is one word too many", "--flag checkout.new"),
+        ("test flags.json checkout.new", "checkout.new: there is no such file or directory", "--flag checkout.new"),
+        ("schema schema.json", "'schema.json' is one word too many", "-o flags.schema.json"),
+        ("validate flags.json --formt github", "there is no option --formt", "did you mean --format?"),
+        ("validate flags.json --formt=github", "there is no option --formt=github", "did you mean --format?"),
+        ("eval flags.json a --frob", "there is no option --frob", "flagcore eval --help lists the options"),
+        ("--frob eval flags.json a", "--frob stands before the verb", "the verb comes first: flagcore eval ..."),
+        ("--frob", "there is no option --frob", "flagcore --help lists the options"),
+        ("eval flags.json a --at", "argument --at: expected one argument", "flagcore eval --help lists the options"),
+    ],
+)
+def test_every_refusal_says_what_to_do(command: Command, words: str, wrong: str, meant: str) -> None:
+    """Words too many and options that do not exist are named, with the option that is meant or the words that are taken."""
+    command.write("flags.json", SHOP)
+    code, out, err = command(*words.split())
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert wrong in first
+    assert second.endswith(meant)
 
 
 @pytest.mark.parametrize("verb", ["validate", "test", "compile", "inspect"])

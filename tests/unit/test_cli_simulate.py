@@ -196,3 +196,41 @@ def test_memory_is_bounded(command: Command) -> None:
         assert (code, pq.ParquetFile("out.parquet").metadata.num_rows) == ("0", groups * 200_000), made.stderr
         peaks.append(int(peak))
     assert peaks[1] < 1.2 * peaks[0], peaks
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "meant"),
+    [
+        (
+            "flags.json checkout.new",
+            "'flags.json' is one word too many",
+            "checkout.new --flags flags.json --table users.csv",
+        ),
+        ("flags.json checkout.new --table u.csv", "one word too many", "checkout.new --flags flags.json --table u.csv"),
+        ("checkout.new flags.json users.csv", "one word too many", "checkout.new --flags flags.json --table users.csv"),
+        (
+            "checkout.new users.csv --flags flags.json",
+            "'users.csv' is",
+            "checkout.new --flags flags.json --table users.csv",
+        ),
+        (
+            "checkout.new extra --table users.csv",
+            "'extra' is one word too many",
+            "simulate checkout.new --table users.csv",
+        ),
+        ("checkout.new", "which table?", "simulate checkout.new --table users.csv"),
+        ("", "which flag?", "simulate checkout.new --table users.csv"),
+        ("flags.json --table users.csv", "which flag?", "--flags flags.json --table users.csv"),
+        ("sub --table users.csv", "there is no flag 'sub'", "--flags sub --table users.csv"),
+        ("checkout.new --tabel users.csv", "there is no option --tabel", "did you mean --table?"),
+    ],
+)
+def test_words_in_another_order(command: Command, words: str, wrong: str, meant: str) -> None:
+    """Whoever writes the words as for eval, or leaves one out, is told what is wrong and what line is probably meant."""
+    command.write("users.csv", "targetingKey\nu-1\n")
+    command.write("sub/flags.json", SHOP)
+    code, out, err = command("simulate", *words.split())
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert wrong in first
+    assert second.endswith(meant)

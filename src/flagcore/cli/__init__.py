@@ -9,7 +9,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from flagcore import __version__
@@ -69,7 +69,24 @@ class _Arguments(argparse.ArgumentParser):
     """Says what is wrong with a command line as the rest of the command does: one message, or JSON."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, f"{self.prog} --help lists the options")
+        raise UsageError(message, self._where_to_look())
+
+    def refuse(self, words: Sequence[str], order: str | None) -> NoReturn:
+        """Say what is wrong with words that mean nothing here; ``order`` tells which may stand where.
+
+        Raises:
+            UsageError: always.
+        """
+        word = words[0]
+        if not word.startswith("-"):
+            raise UsageError(f"{word!r} is one word too many", order or self._where_to_look())
+        near = _nearest(
+            word.partition("=")[0], [option for action in self._actions for option in action.option_strings]
+        )
+        raise UsageError(f"there is no option {word}", f"did you mean {near}?" if near else self._where_to_look())
+
+    def _where_to_look(self) -> str:
+        return f"{self.prog} --help lists the options"
 
 
 def command() -> int:
@@ -129,7 +146,11 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(f"there is no verb {arguments[0]!r}", _meant(arguments[0]))
     if verb is None or arguments[0] != verb:
         parser = _parser()
-        parser.parse_args(arguments)
+        _, left = parser.parse_known_args(arguments)
+        if verb is not None:
+            raise UsageError(f"{arguments[0]} stands before the verb", f"the verb comes first: flagcore {verb} ...")
+        if left:
+            parser.refuse(left, None)
         parser.print_help(sys.stderr)
         return USAGE
     module = importlib.import_module(f"flagcore.cli.{verb}")
@@ -142,19 +163,26 @@ def _run(arguments: list[str]) -> int:
     )
     module.add_arguments(own)
     own.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
-    result: int = module.run(own.parse_intermixed_args(arguments[1:]))
+    parsed, left = own.parse_known_intermixed_args(arguments[1:])
+    if left:
+        own.refuse(left, getattr(module, "ORDER", None))
+    result: int = module.run(parsed)
     sys.stdout.flush()
     return result
 
 
 def _meant(word: str) -> str:
+    near = _nearest(word, VERBS)
+    return f"did you mean {near}?" if near else f"verbs are {', '.join(VERBS)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
-    near = get_close_matches(word, VERBS, 1)
-    return f"did you mean {near[0]}?" if near else f"verbs are {', '.join(VERBS)}"
+    return next(iter(get_close_matches(word, known, 1)), None)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Arguments:
     listing = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
     parser = _Arguments(
         prog="flagcore",

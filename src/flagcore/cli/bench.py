@@ -33,6 +33,7 @@ Contexts are those of each flag's tests and made ones, always the same for the s
 called from Python, measured in the same run. Instructions are counted where valgrind is installed.
 Exit codes: 0 fine, 1 a figure is above the baseline or the flags are not valid, 2 wrong usage.
 """
+ORDER = "the word is [FLAGS]; one flag of them comes with --flag: flagcore bench flags/ --flag checkout.new"
 
 BIGGER, DEARER, SLOWER = "bytes", "instructions", "ratio"
 

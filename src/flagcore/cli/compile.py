@@ -30,6 +30,7 @@ examples:
 The same flags and options give the same bytes. The file is replaced in one step: a service that watches it never
 reads half of it. Exit codes: 0 written, 1 the flags are not valid, 2 wrong usage.
 """
+ORDER = "the word is [PATH]; the file to write comes with -o: flagcore compile flags/ -o flags.fcs"
 
 
 class Statistics(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print_problems((*loaded.problems, *compiled.problems), sys.stderr)
     proof = _proof(compiled.snapshot, arguments.sign, arguments.environment) if arguments.sign else None
-    output = arguments.output or os.path.splitext(path.rstrip("/"))[0] + SUFFIX
+    output = arguments.output or _beside(path)
     content = encode_snapshot(compiled.snapshot, proof)
     write_whole(output, content)
     statistics = measure(output, compiled.snapshot, len(content))
@@ -95,6 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_text(statistics)
     return FINE
+
+
+def _beside(path: str) -> str:
+    """Return the name of the compiled file of ``path``, which may be a dot or two."""
+    stem = os.path.splitext(os.path.normpath(path))[0]
+    return (os.path.abspath(path) if os.path.basename(stem).startswith(".") else stem) + SUFFIX
 
 
 def _proof(snapshot: Snapshot, keyring_path: str, environment: str | None) -> Proof:

@@ -12,7 +12,7 @@ import msgspec
 from flagcore.cli import UsageError
 from flagcore.cli.sources import add_cache, add_path, find_path
 
-__all__ = ["Words", "add_words", "find_flags", "folder_hint", "read_time", "read_words"]
+__all__ = ["Words", "add_words", "find_flags", "folder_hint", "is_path", "read_time", "read_words"]
 
 TARGETING_KEY = "targetingKey"
 ORDER = "the words are [PATH] FLAG [KEY=VALUE ...]"
@@ -59,7 +59,7 @@ def read_words(arguments: argparse.Namespace, *, wants_flag: bool = True) -> Wor
         raise UsageError(f"{names[0]}: there is no such file or directory", ORDER)
     if len(names) > 1 + wants_flag:
         raise UsageError(f"{names[-1]!r} is one word too many", ORDER)
-    if wants_flag and (len(names) < 2 or (not names[0] and _is_path(names[1]))):
+    if wants_flag and (len(names) < 2 or (not names[0] and is_path(names[1]))):
         raise UsageError("which flag?", "write its key, as in: flagcore eval flags/ checkout.new targetingKey=u-1")
     context = read_context(arguments.context) if arguments.context is not None else {}
     return Words(names[0] or None, names[1] if wants_flag else None, context | dict(map(_pair, pairs)))
@@ -81,7 +81,7 @@ def folder_hint(word: str) -> str:
     return f"{word} is {kind} here: write the flag's key behind it, as in: {word} checkout.new"
 
 
-def _is_path(word: str) -> bool:
+def is_path(word: str) -> bool:
     """Return whether a lone word must mean the flags, not a flag."""
     return ("/" in word or word.endswith(SUFFIXES)) and os.path.exists(word)
 

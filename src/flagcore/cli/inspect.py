@@ -23,6 +23,7 @@ examples:
   flagcore inspect flags/ --flag checkout.new        flag files are compiled on the way
   flagcore inspect flags.fcs --flag checkout.new --json
 """
+ORDER = "the word is [PATH]; a flag comes with --flag: flagcore inspect flags.fcs --flag checkout.new"
 
 HEAD = ("flag", "type", "variants", "rules", "steps", "bytes")
 

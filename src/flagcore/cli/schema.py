@@ -15,6 +15,7 @@ examples:
 For the YAML language server write as the first line of a flag file:
   # yaml-language-server: $schema=flagcore.schema.json
 """
+ORDER = "there are no words; a file to write comes with -o: flagcore schema -o flags.schema.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flagcore.cli import FINE, UsageError
-from flagcore.cli.contexts import read_time
+from flagcore.cli.contexts import is_path, read_time
 from flagcore.cli.output import counted, print_table, progress, write_json
-from flagcore.cli.sources import add_cache, add_path, find_path, open_flags, start_engine
-from flagcore.cli.table_files import Batch, Writer, open_tables, open_writer
+from flagcore.cli.sources import Opened, add_cache, add_path, find_path, open_flags, start_engine
+from flagcore.cli.table_files import SUFFIXES, Batch, Writer, open_tables, open_writer
 
 if TYPE_CHECKING:
     from flagcore.engine import Engine
@@ -29,11 +30,12 @@ A column is an attribute, under its own name: targetingKey, country, account.pla
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("flag_key", metavar="FLAG", help="key of the flag")
+    parser.usage = f"{parser.prog} FLAG --table FILE [--flags PATH] [options]"
+    parser.add_argument("words", nargs="*", metavar="FLAG", help="key of the flag")
     parser.add_argument(
         "--table",
         action="append",
-        required=True,
+        default=[],
         metavar="FILE",
         dest="tables",
         help="rows to evaluate; may be given again",
@@ -61,12 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    arguments.flag_key = _flag_key(arguments)
     if arguments.threads < 0:
         raise UsageError("--threads is 0 or more")
     opened = open_flags(find_path(arguments.flags), arguments.flag_key, cached=not arguments.no_cache)
     if arguments.flag_key not in opened.snapshot.programs:
-        near = opened.nearest(arguments.flag_key)
-        raise UsageError(f"there is no flag {arguments.flag_key!r}", f"did you mean {near}?" if near else None)
+        raise UsageError(f"there is no flag {arguments.flag_key!r}", _meant(opened, arguments))
     engine = start_engine(opened, read_time(arguments.at))
     rows, missing = _simulate(engine, arguments)
     report = _report(arguments.flag_key, rows, engine.counters().get(arguments.flag_key, {}), missing)
@@ -76,6 +78,36 @@ def run(arguments: argparse.Namespace) -> int:
         _show(report)
     opened.keep()
     return FINE
+
+
+def _flag_key(arguments: argparse.Namespace) -> str:
+    """Return the one word; where words or tables are missing or too many, say what to write, with what is known of it."""
+    words: list[str] = arguments.words
+    if len(words) == 1 and arguments.tables and not is_path(words[0]):
+        return words[0]
+    line = _line(words, arguments.flags, arguments.tables)
+    if len(words) > 1:
+        raise UsageError(f"{next(filter(os.path.exists, words), words[-1])!r} is one word too many", line)
+    raise UsageError("which table?" if words and not is_path(words[0]) else "which flag?", line)
+
+
+def _meant(opened: Opened, arguments: argparse.Namespace) -> str | None:
+    """Return what to do about a key that no flag has."""
+    if os.path.exists(arguments.flag_key):
+        return _line([arguments.flag_key], None, arguments.tables)
+    near = opened.nearest(arguments.flag_key)
+    return f"did you mean {near}?" if near else None
+
+
+def _line(words: list[str], flags: str | None, tables: list[str]) -> str:
+    """Return how the command line is probably meant."""
+    paths = [word for word in words if os.path.exists(word)]
+    keys = [word for word in words if word not in paths]
+    tables = tables or [path for path in paths if path.endswith(SUFFIXES)]
+    sources = [flags] if flags else [path for path in paths if not path.endswith(SUFFIXES)]
+    source = f" --flags {sources[0]}" if sources else ""
+    key, table = (keys or ["checkout.new"])[0], (tables or ["users.csv"])[0]
+    return f"write a flag's key, and files with their options: flagcore simulate {key}{source} --table {table}"
 
 
 def _simulate(engine: Engine, arguments: argparse.Namespace) -> tuple[int, list[str]]:

@@ -48,16 +48,16 @@ def add_path(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--flags", metavar="PATH", help="file, directory or compiled file (.fcs) with the flags")
 
 
-def find_path(given: str | None, *, authored: bool = False) -> str:
+def find_path(given: str | None, *, authored: bool = False, hint: str | None = None) -> str:
     """Return the path of the flags: the given one, else the configured source, else the usual name that is there.
 
-    With ``authored`` no compiled file is looked for.
+    With ``authored`` no compiled file is looked for. ``hint`` says what else a word may be that is no path.
 
     Raises:
         UsageError: nothing is given and nothing found, or nothing is at the given place.
     """
     path = given or read_settings({}).source
-    hint = "name a file or directory, or set FLAGCORE_SOURCE" if given is None else None
+    hint = "name a file or directory, or set FLAGCORE_SOURCE" if given is None else hint
     if path is None:
         usual = AUTHORED + (() if authored else COMPILED)
         path = next((name for name in usual if os.path.exists(name)), None)

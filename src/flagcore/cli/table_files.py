@@ -180,6 +180,7 @@ _READERS: dict[str, Callable[[str, AbstractSet[str]], Iterator[Batch]]] = {
     ".feather": _read_arrow,
     ".jsonl": _read_lines,
 }
+SUFFIXES = tuple(_READERS)
 
 
 # ---- writing ----------------------------------------------------------------------------------------------------------------

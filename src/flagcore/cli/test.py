@@ -25,6 +25,9 @@ Exit codes: 0 all passed, 1 some failed or the flags are not valid, 2 wrong usag
 """
 
 
+WORDS = "the words are [PATH ...]; one flag of them comes with --flag: flagcore test flags/ --flag checkout.new"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files or directories; each is one flag set")
     parser.add_argument(
@@ -39,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     now = read_time(arguments.at)
     outcomes: list[Outcome] = []
-    for path in [find_path(path, authored=True) for path in arguments.paths or (None,)]:
+    for path in [find_path(path, authored=True, hint=WORDS) for path in arguments.paths or (None,)]:
         loaded = load_authored(path)
         with placed(loaded.files):
             found = run_scenarios(loaded.flag_set, select=arguments.flag, now=now, progress=progress("running test"))
