@@ -20,6 +20,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from benchmarks.machine import keep, machine
+from benchmarks.walkers.graph_walker import count_entries
+from benchmarks.walkers.program_walker import Walker
 from benchmarks.workloads.base import Context
 from benchmarks.workloads.growth import FAMILIES, FLAG, contexts, rule_set
 from flagcore.compiler import Options, compile_flag_set
@@ -35,8 +37,6 @@ from flagcore.model.flagset import FlagSet
 from flagcore.model.literals import parse_version, precedence
 from flagcore.reference import Twin
 from flagcore.snapshot.objects import Snapshot
-from tests.support.graph_walker import count_entries
-from tests.support.program_walker import Walker
 
 __all__ = ["DESIGN", "SIZES", "Growth", "mean_tests", "measure"]
 

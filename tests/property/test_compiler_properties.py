@@ -8,6 +8,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.walkers.graph_walker import count_entries
+from benchmarks.walkers.program_walker import Walker
 from flagcore.compiler import Options, compile_flag_set
 from flagcore.compiler.graph import build_graph
 from flagcore.compiler.plan import LeafReason, plan_flag
@@ -22,9 +24,7 @@ from flagcore.snapshot.codec import decode_debug
 from flagcore.snapshot.objects import Snapshot
 from tests.profiles import cases
 from tests.support.authored import FLAG, boolean_flag, contexts, expressions, flag_sets, moments
-from tests.support.graph_walker import count_entries
 from tests.support.kernel_library import status_text, verify, verify_set
-from tests.support.program_walker import Walker
 
 _credits = st.sampled_from([0, 1, 4, 50])
 _small_sets = st.sampled_from(  # so that every kind of node occurs on a few rows

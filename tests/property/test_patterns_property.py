@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.walkers.automaton_runner import check_automaton, matched_bits
 from flagcore.compiler.patterns import AutomatonLimits, AutomatonTooLarge, Needle, PatternTest, build_automata
 from flagcore.model.regex import parse_pattern
 from flagcore.model.regex_tree import Assertion, Choice, Empty, Pattern, Ranges, Repeat, Sequence
 from tests.profiles import cases
-from tests.support.automaton_runner import check_automaton, matched_bits
 from tests.support.pattern_matcher import pattern_matches
 
 TEXTS = st.text(alphabet="aB_- \né\u07ff\u0800€😀", max_size=10)

@@ -1,1 +1,1 @@
-"""What several tests share: readers of compiled bytes that follow kernel.h and nothing else."""
+"""What several tests share: makers of flags, programs and tables, second implementations, processes."""

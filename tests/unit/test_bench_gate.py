@@ -15,13 +15,13 @@ from benchmarks.gate.baseline import BASELINE, TOLERANCE, Baseline, read_baselin
 from benchmarks.gate.growth import CONTEXTS, SETS
 from benchmarks.gate.inputs import write_inputs
 from benchmarks.gate.reference import MissingReference
+from benchmarks.walkers.program_walker import Walker
 from benchmarks.workloads.growth import FLAG, contexts, rule_set
 from flagcore.cli.figures import compare
 from flagcore.compiler import compile_flag_set
 from flagcore.compiler.reader import ProgramReader
 from flagcore.model import build_flag_set
 from tests.support.kernel_library import ROOT, SOURCES, build
-from tests.support.program_walker import Walker
 
 OLD = {"W1: instructions a call": 100.0, "W1: blocks kept a call": 0.0, "W1: program bytes": 232}
 WALKER = ROOT / "benchmarks/gate/kernel_walk.c"

@@ -7,6 +7,7 @@ import gc
 import msgspec
 import pytest
 
+from benchmarks.walkers.program_walker import Walker
 from flagcore.compiler import Compiled, Options, compile_flag, compile_flag_set, flag_compiler
 from flagcore.errors import FlagSetError
 from flagcore.model import build_flag_set, parse_expression
@@ -15,7 +16,6 @@ from flagcore.snapshot.codec import decode_debug
 from flagcore.terms import FlagType
 from tests.support.authored import boolean_flag
 from tests.support.kernel_library import Linked, verify, verify_set
-from tests.support.program_walker import Walker
 
 
 def _flag(key: str, when: str, **more: object) -> Flag:

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from benchmarks.walkers.program_walker import Walker
 from flagcore.bucketing import seed, variant_identity
 from flagcore.compiler import Options, compile_flag
 from flagcore.compiler.emit import Header, emit_program
@@ -21,7 +22,6 @@ from flagcore.model.flagset import Condition, Flag, FlagSet, RampStep, Requireme
 from flagcore.terms import FlagType
 from tests.support.authored import FLAG, TIMES, boolean_flag
 from tests.support.kernel_library import status_text, verify
-from tests.support.program_walker import Walker
 
 
 def _rule(when: str | None, name: str = "r", **more: object) -> Rule:

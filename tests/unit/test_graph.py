@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.walkers.graph_walker import GraphWalker, count_entries
 from flagcore.compiler.formula import ALWAYS, NEVER, Formulas, Junction
 from flagcore.compiler.graph import build_graph
 from flagcore.compiler.intervals import contains, point_runs
@@ -19,7 +20,6 @@ from flagcore.compiler.simplify import Graph
 from flagcore.compiler.views import ListView, MatchView, TextView, View
 from tests.profiles import cases
 from tests.support.formulas import make_formula
-from tests.support.graph_walker import GraphWalker, count_entries
 
 _CLASSES = 6
 _VIEWS = 3

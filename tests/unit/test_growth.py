@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.growth import DESIGN, SIZES, measure
+from benchmarks.walkers.program_walker import Walker
 from benchmarks.workloads.growth import FAMILIES, FLAG, contexts, rule_set
 from flagcore.compiler import Options, compile_flag_set
 from flagcore.compiler.layout import Op
@@ -16,7 +17,6 @@ from flagcore.engine import Engine
 from flagcore.model import build_flag_set, loads
 from flagcore.model.flagset import FlagSet
 from flagcore.reference import Twin
-from tests.support.program_walker import Walker
 
 _ABOVE_DESIGN = {"boxes": 1.4}  # at 100 rules a second switch costs less than the block that the design counts
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+from benchmarks.walkers.table_reader import hash_key
 from flagcore.compiler.hashing import hash_keys
-from tests.support.table_reader import hash_key
 
 
 def test_every_length_agrees_with_the_twin() -> None:

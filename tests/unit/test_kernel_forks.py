@@ -9,12 +9,12 @@ from struct import pack
 
 import pytest
 
+from benchmarks.walkers.program_walker import Walker
 from flagcore.bucketing import variant_identity
 from flagcore.compiler.layout import BLOCK_ROWS, FORK_DEPTH, NO_MEMO, NONE, LeafKind, LinkKind, NodeFlag, Op, ViewKind
 from flagcore.compiler.reader import ProgramReader
 from tests.support.kernel_library import FETCH, FcResult, FcValue, Linked, Program, as_value, kernel
 from tests.support.program_builder import Builder, Column, Reference, automaton, forked, leaf, number, requiring
-from tests.support.program_walker import Walker
 from tests.support.random_forks import random_context, random_forks
 
 FORMS = ("local", "wide", "filled", "resume")

@@ -11,7 +11,6 @@ import pytest
 from flagcore.model.literals import (
     Network,
     Version,
-    ascii_fold,
     network_fault,
     parse_address,
     parse_network,
@@ -198,9 +197,3 @@ def test_networks_against_the_standard_library():
         network = ipaddress.ip_network(f"{address}/{length}")
         parsed = parse_network(str(network))
         assert parsed == Network(network.version, int(network[0]), int(network[-1]))
-
-
-def test_ascii_fold():
-    """Only A to Z change: not the sharp s, not the Kelvin sign, not the dotted I."""
-    assert ascii_fold("ABCxyz-ÄÖẞ\u212aİ\ud800") == "abcxyz-ÄÖẞ\u212aİ\ud800"
-    assert ascii_fold("HELLO") == "hello"

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.walkers.automaton_runner import run_automaton
+from benchmarks.walkers.table_reader import member
 from flagcore.compiler.atoms import exact_number
 from flagcore.compiler.automata import build_automata_of
 from flagcore.compiler.formula import ALWAYS, NEVER, Formulas, LiteralFormula
@@ -40,8 +42,6 @@ from flagcore.reference import Twin
 from flagcore.terms import Operator
 from tests.profiles import cases
 from tests.support.authored import contexts, expressions, moments
-from tests.support.automaton_runner import run_automaton
-from tests.support.table_reader import member
 
 _SEGMENTS = {
     "s0": Segment(name="s0", when=Condition(parse_expression('a == "a" or b > 1'))),

@@ -9,6 +9,7 @@ import struct
 
 import pytest
 
+from benchmarks.walkers.automaton_runner import check_automaton, matched_bits
 from flagcore.compiler.patterns import (
     AutomatonBlob,
     AutomatonLimits,
@@ -19,7 +20,6 @@ from flagcore.compiler.patterns import (
 )
 from flagcore.model.regex import parse_pattern
 from flagcore.model.regex_tree import Assertion, Choice, Empty, Pattern, Ranges, Repeat, Sequence
-from tests.support.automaton_runner import check_automaton, matched_bits
 from tests.support.pattern_matcher import pattern_matches
 
 ALPHABET = ("a", "-", "\n", "é")

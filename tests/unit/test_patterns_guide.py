@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.walkers.automaton_runner import matched_bits
 from flagcore.compiler.patterns import AutomatonTooLarge, PatternTest, build_automata
 from flagcore.model.regex import parse_pattern
-from tests.support.automaton_runner import matched_bits
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "patterns.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`([^`]+)`")

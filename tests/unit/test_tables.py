@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.walkers import table_reader
+from benchmarks.walkers.table_reader import check_table, look_up, stored_keys
 from flagcore.compiler import tables
 from flagcore.compiler.tables import LINEAR_LIMIT, build_table
-from tests.support import table_reader
-from tests.support.table_reader import check_table, look_up, stored_keys
 
 LINEAR = 2
 

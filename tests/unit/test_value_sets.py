@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.walkers.table_reader import member
 from flagcore.compiler import value_sets
 from flagcore.compiler.tables import TableTooLargeError
 from flagcore.compiler.value_sets import build_value_set
-from tests.support.table_reader import member
 
 VALUES = st.one_of(
     st.text(max_size=16),

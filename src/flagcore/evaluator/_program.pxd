@@ -22,8 +22,6 @@ cdef extern from "../kernel/kernel.h" nogil:
         FC_LINK_PROGRAM
         FC_LEAF_VARIANT
         FC_LEAF_SPLIT
-        FC_LEAF_CALLER
-        FC_REASON_ERROR
         FC_VALUE_BOOLEAN
         FC_VALUE_STRING
         FC_VALUE_INTEGER

@@ -13,7 +13,6 @@ import msgspec
 __all__ = [
     "Network",
     "Version",
-    "ascii_fold",
     "network_fault",
     "parse_address",
     "parse_network",
@@ -33,7 +32,6 @@ _TIME = re.compile(
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PREFIX_LENGTH = re.compile(r"0|[1-9][0-9]{0,2}")
 _MAPPED = 0xFFFF << 32  # ::ffff:0:0, the first v4-mapped address
-_ASCII_UPPER = {upper: upper + 32 for upper in range(65, 91)}
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -166,8 +164,3 @@ def _read_network(text: str) -> tuple[Network | None, bool]:
         )
     mask = (1 << (bits - length)) - 1
     return Network(family, number & ~mask, number | mask), bool(number & mask)
-
-
-def ascii_fold(text: str) -> str:
-    """Return the text with the letters A to Z in lower case and nothing else changed (the prefix ``i``)."""
-    return text.lower() if text.isascii() else text.translate(_ASCII_UPPER)

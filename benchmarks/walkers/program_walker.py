@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from benchmarks.walkers.automaton_runner import run_automaton
+from benchmarks.walkers.table_reader import look_up, member
 from flagcore.bucketing import bucket, choose, subject_bytes, variant_identity, xxh64
 from flagcore.compiler.layout import FORK_DEPTH, LEAF_BIT, NO_MEMO, NONE, LeafKind, LinkKind, NodeFlag, Op, ViewKind
 from flagcore.compiler.reader import BranchRecord, LeafRecord, NodeRecord, ProgramReader, signed, to_double
 from flagcore.model.literals import parse_address, parse_time, parse_version, precedence
-from tests.support.automaton_runner import run_automaton
-from tests.support.table_reader import look_up, member
 
 __all__ = ["Ending", "Walker"]
 
@@ -265,18 +265,22 @@ def _member(blob: bytes, value: object) -> bool | None:
     return None if plain is None else member(blob, plain)  # type: ignore[arg-type]
 
 
+def _constant(program: ProgramReader, node: NodeRecord) -> bytes:
+    constant = program.text(node).encode()
+    assert not node.flags & NodeFlag.FOLD or constant == constant.lower()
+    if node.op is Op.TEXT and len(constant) <= 8:
+        assert node.immediate == int.from_bytes(constant, "little")
+    return constant
+
+
 def _compare(walker: Walker, program: ProgramReader, node: NodeRecord, value: object) -> bool | None:
-    folded = bool(node.flags & NodeFlag.FOLD)
     text = _text(value)
-    text = text.lower() if folded and text is not None else text
+    text = text.lower() if node.flags & NodeFlag.FOLD and text is not None else text
     match node.op:
         case Op.BOOLEAN:
             return value if isinstance(value, bool) else None
         case Op.TEXT | Op.PREFIX | Op.SUFFIX:
-            constant = program.text(node).encode()
-            assert not folded or constant == constant.lower()
-            if node.op is Op.TEXT and len(constant) <= 8:
-                assert node.immediate == int.from_bytes(constant, "little")
+            constant = _constant(program, node)
             how = {Op.TEXT: bytes.__eq__, Op.PREFIX: bytes.startswith, Op.SUFFIX: bytes.endswith}[node.op]
             return None if text is None else bool(how(text, constant))
         case Op.IN:
