@@ -100,8 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _beside(path: str) -> str:
     """Return the name of the compiled file of ``path``, which may be a dot or two."""
-    stem = os.path.splitext(os.path.normpath(path))[0]
-    return (os.path.abspath(path) if os.path.basename(stem).startswith(".") else stem) + SUFFIX
+    whole = os.path.normpath(path)
+    if os.path.basename(whole) in (".", ".."):
+        return os.path.abspath(whole) + SUFFIX
+    return os.path.splitext(whole)[0] + SUFFIX
 
 
 def _proof(snapshot: Snapshot, keyring_path: str, environment: str | None) -> Proof:
