@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flagcore.context import ContextLike
     from flagcore.evaluator.explain import Explanation
 
-__all__ = ["Context", "Engine", "EvaluationDetails", "Explanation", "FlagHandle"]
+__all__ = ["Context", "Engine", "EvaluationDetails", "Explanation", "FlagHandle", "renew_locks"]
 
 Counts = dict[tuple[str | None, str | None, str], int]
 """(variant, rule id, reason) -> evaluations."""
@@ -377,4 +377,11 @@ def _after_fork() -> None:
         _held.locks.pop().release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+def renew_locks() -> None:
+    """In a child: let nobody wait for a thread that is not there. Also where no handler ran before the fork (uWSGI)."""
+    for engine in _listed():
+        engine._lock = threading.RLock()
+    _held.locks = []
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=renew_locks)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from flagcore.distribution.loading import AuthoredFiles, Cancelled, CompiledFile, Loadable
 from flagcore.distribution.source import Source, SourceState, log
-from flagcore.distribution.watching import Fingerprint, Stop, Watcher, fingerprint
+from flagcore.distribution.watching import Fingerprint, Stop, Watcher, fingerprint, prepare
 from flagcore.errors import FlagcoreError, FlagSetError, Problem
 from flagcore.snapshot.codec import SUFFIX
 from flagcore.terms import ProviderStatus
@@ -113,6 +113,7 @@ class FileSource(Source):
     # -- following changes ------------------------------------------------------------------------------------------
 
     def _start_thread(self, delay: float = 0.0) -> None:
+        prepare()
         self._thread = threading.Thread(target=self._follow, args=(delay,), name="flagcore-files", daemon=True)
         self._thread.start()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import weakref
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from flagcore.distribution.forks import in_each_child
 from flagcore.errors import Problem
 from flagcore.snapshot.objects import Snapshot
 from flagcore.terms import ProviderStatus
@@ -117,7 +117,7 @@ def _renew_all_after_fork() -> None:
         source._renew_after_fork()
 
 
-os.register_at_fork(after_in_child=_renew_all_after_fork)
+in_each_child(_renew_all_after_fork)
 
 
 class MemorySource(Source):

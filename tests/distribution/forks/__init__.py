@@ -1,0 +1,1 @@
+"""Applications for the servers that fork: none does anything for its client but make it."""
