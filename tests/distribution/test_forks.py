@@ -36,6 +36,7 @@ UWSGI = (
     "{folder}/http",
     "--disable-logging",
 )
+WITHOUT_THREADS = (*(part for part in UWSGI if part != "--enable-threads"), "--module", f"{APPLICATION}:wsgi")
 CELERY = ("celery", "--app", "tests.distribution.forks.celery_app", "worker", "--pool", "prefork", "--concurrency", "2")
 
 SERVERS: dict[str, tuple[tuple[str, ...], int]] = {  # command, processes that serve
@@ -172,3 +173,24 @@ def write(path: Path, variant: str) -> None:
         json.dumps({"schema": "flagcore/v1", "flags": {"open": {"type": "boolean", "default": variant}}})
     )
     path.with_suffix(".new").replace(path)
+
+
+def test_uwsgi_without_threads_serves_what_the_files_held(tmp_path: Path):
+    """Where uWSGI lets no thread run none is started, which a fork would not survive: flags are read once, and the log says so."""
+    path = tmp_path / "flags.json"
+    write(path, "on")
+    server = Server(WITHOUT_THREADS, str(path), tmp_path)
+    try:
+        until(server, 1, "1 True")
+        assert "--enable-threads" in server.log()
+        until_children(server, 2)
+    finally:
+        end(server)
+
+
+def test_uwsgi_without_threads_cannot_have_live_flags(publisher: Publisher, tmp_path: Path):
+    """A live connection is refused there, with what to do."""
+    server = Server((*WITHOUT_THREADS, "--need-app"), publisher.endpoint, tmp_path)
+    server.process.wait(PATIENCE)
+    server.stop()
+    assert "start it with --enable-threads" in server.log()

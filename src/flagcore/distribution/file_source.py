@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from flagcore.distribution.forks import threads_run
 from flagcore.distribution.loading import AuthoredFiles, Cancelled, CompiledFile, Loadable
 from flagcore.distribution.source import Source, SourceState, log
 from flagcore.distribution.watching import Fingerprint, Stop, Watcher, fingerprint, prepare
@@ -69,7 +70,9 @@ class FileSource(Source):
         self._logged: str | None = None
         self._retry_at = 0.0
         self._load()
-        if watch:
+        if watch and not threads_run():
+            log.warning("uWSGI runs without --enable-threads: %s is read once, and not followed", path)
+        elif watch:
             self._start_thread()
             _watching.add(self)
 

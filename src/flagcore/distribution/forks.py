@@ -9,7 +9,7 @@ from typing import Any
 
 from flagcore.engine import renew_locks
 
-__all__ = ["in_each_child"]
+__all__ = ["in_each_child", "threads_run"]
 
 _renewals: list[Callable[[], None]] = []
 _renewed = os.getpid()  # the process for which all was done that is to be done
@@ -33,10 +33,26 @@ def _renew() -> None:
         renew()
 
 
+def threads_run() -> bool:
+    """Return whether threads get their turn here: under uWSGI without ``--enable-threads`` they do not.
+
+    There one that waits for its turn when a worker is forked would stop the worker for ever: none may be started.
+    """
+    uwsgi = _uwsgi()
+    return uwsgi is None or bool({"enable-threads", "threads", "gevent"} & {str(name) for name in uwsgi.opt})
+
+
+def _uwsgi() -> Any:
+    """Return uWSGI's module in this process; None elsewhere."""
+    server = sys.modules.get("uwsgi")
+    return server if hasattr(server, "masterpid") else None
+
+
 def _follow_uwsgi(uwsgi: Any) -> None:
     """Join the functions that uWSGI calls in its workers."""
     try:
-        from uwsgidecorators import postfork  # keeps a list; whoever imports it later would take our place in the hook
+        # It keeps a list; whoever imports it later would take our place in the hook.
+        from uwsgidecorators import postfork  # type: ignore[import-untyped]
     except Exception:  # noqa: BLE001 - not installed, or uWSGI runs without a master: then it raises just that
         before: Callable[[], None] | None = getattr(uwsgi, "post_fork_hook", None)
         uwsgi.post_fork_hook = _renew if before is None else _both(before, _renew)
@@ -53,5 +69,5 @@ def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[],
 
 
 os.register_at_fork(after_in_child=_renew)
-if (server := sys.modules.get("uwsgi")) is not None and hasattr(server, "masterpid"):
-    _follow_uwsgi(server)
+if (found := _uwsgi()) is not None:
+    _follow_uwsgi(found)

@@ -21,6 +21,7 @@ import msgspec
 from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, SetStatus
 from flagcore.distribution.bootstrap import newer_bootstrap
 from flagcore.distribution.client_state import ClientState
+from flagcore.distribution.forks import threads_run
 from flagcore.distribution.keys import SdkKey
 from flagcore.distribution.last_good import LastGood, Saved, folder_of
 from flagcore.distribution.saving import Saver
@@ -107,10 +108,12 @@ class LiveSource(Source):
     Returns when it is up to date, or refused, and after ``wait`` seconds at the latest; never raises because a server is away.
 
     Raises:
-        SettingsError: an endpoint is no address, or keys are given and libzmq knows no CURVE.
+        SettingsError: an endpoint is no address, keys are given and libzmq knows no CURVE, or uWSGI runs without threads.
     """
 
     def __init__(self, engine: Engine, subscription: Subscription, *, wait: float = 2.0) -> None:
+        if not threads_run():
+            raise SettingsError("live flags need threads, and uWSGI runs none: start it with --enable-threads")
         super().__init__(engine)
         self._subscription = subscription
         self._served: Snapshot | None = None  # what the engine was given last
