@@ -85,10 +85,12 @@ class Server:
         return self._log.read_text(errors="replace")
 
     def stop(self) -> int:
-        """Ask the server to end, and return its exit code."""
-        self.process.send_signal(signal.SIGINT if "uwsgi" in str(self.process.args) else signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(PATIENCE)
+        """Ask the server to end, and return its exit code. A worker that was only just made may miss the first word."""
+        deadline = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.process.send_signal(signal.SIGINT if "uwsgi" in str(self.process.args) else signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(3)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         return self.process.wait()
