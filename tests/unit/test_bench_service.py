@@ -33,6 +33,7 @@ def test_threads_and_swaps_are_measured(monkeypatch: pytest.MonkeyPatch) -> None
     row = swaps.measured(2)
     assert row["flags"] == FEW
     assert 0 < row["swap_ms"] <= row["both_ms"] <= row["median_ms"]
+    assert row["patch_ms"] > 0
 
 
 def test_the_report_is_a_section_of_a_page() -> None:
@@ -50,5 +51,6 @@ def test_the_report_is_a_section_of_a_page() -> None:
     assert "| snapshot bytes | 10,000 | 5.2 | 40 MB | 293 | 93 | 424 |" in text
     assert "| W2 | 4 | none | 30 | 1.01 | 0.98 |" in text
     assert "W13" not in text
-    swap = {"flags": 10_000, "recompile_ms": 1.5, "swap_ms": 0.25, "both_ms": 1.75, "median_ms": 2.0}
+    swap = {"flags": 10_000, "recompile_ms": 1.5, "swap_ms": 0.25, "patch_ms": 0.125, "both_ms": 1.75, "median_ms": 2.0}
     assert "recompiled in 1.50 ms, swapped to the first answer in 0.25 ms" in service.section({**report, "W13": swap})
+    assert "Given the change alone, an engine answers after 0.12 ms." in service.section({**report, "W13": swap})
