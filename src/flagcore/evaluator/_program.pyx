@@ -825,11 +825,18 @@ cdef ProgramSet new_set(
     while 3 * cells < 4 * <size_t>(room + 1):
         cells *= 2
     made.table.pages = <FlagPage **>PyMem_Calloc(page_count(room) + 1, sizeof(FlagPage *))
-    made.table.index = <FlagIndex *>PyMem_Calloc(1, sizeof(FlagIndex) + cells * sizeof(uint32_t))
-    if made.table.pages == NULL or made.table.index == NULL:
+    made.table.index = new_index(cells)
+    if made.table.pages == NULL:
         raise MemoryError
-    made.table.index.sets, made.table.index.mask = 1, <uint32_t>(cells - 1)
     return made
+
+
+cdef FlagIndex *new_index(size_t cells) except NULL:
+    cdef FlagIndex *index = <FlagIndex *>PyMem_Calloc(1, sizeof(FlagIndex) + cells * sizeof(uint32_t))
+    if index == NULL:
+        raise MemoryError
+    index.sets, index.mask = 1, <uint32_t>(cells - 1)
+    return index
 
 
 cdef FlagPage *new_page(size_t room) except NULL:
@@ -849,12 +856,13 @@ cdef add(ProgramSet made, size_t room, str key, bytes source, object revision, P
     cdef FlagTable *table = &made.table
     cdef FlagIndex *index = table.index
     cdef FlagRecord *record
+    cdef Py_hash_t hashed = hash(key)
     cdef uint32_t at
     if table.count % PAGE_FLAGS == 0:
         table.pages[table.count // PAGE_FLAGS] = new_page(room)
     table.pages[table.count // PAGE_FLAGS].count += 1
     record = host_record(table, table.count)
-    record.hash, record.flag = hash(key), NULL
+    record.hash, record.flag = hashed, NULL
     record.source, record.revision = host_same(<PyObject *>source), host_same(<PyObject *>revision)
     table.count += 1
     at = <uint32_t>record.hash & index.mask
@@ -906,20 +914,23 @@ cdef class Linker:
     ):
         """Return the revision, its flags in the order given."""
         cdef str key
+        cdef uint32_t done = 0
         cdef ProgramSet made
         self._take_sets(value_sets)
-        for number, (key, source) in enumerate(programs.items()):
+        for key, source in programs.items():
             self._take(key, source)
-            breathe(self.pause, number)
+            breathe(self.pause, done)
+            done += 1
         self._link_named(self._in_order())
         self._link_named(self.names)
         made = new_set(
             len(self.sources), {**self.kept_sets, **self.sets}, self.slots, fallback, clock, ready, epoch, self.revision,
             self._all_debug(debug),
         )
-        for number, key in enumerate(programs):
+        for key in programs:
             self._add(made, key)
-            breathe(self.pause, number)
+            breathe(self.pause, done)
+            done += 1
         host_renew(&made.table)  # more came in the pauses
         return made
 
