@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", metavar="FILE", help="the keyring of flagcore keys; needed beyond this machine")
     parser.add_argument("--environment", metavar="NAME", help="which environment of the keyring; default: the only one")
     parser.add_argument("--state", metavar="FILE", help="default: a file of this address in the user's cache folder")
+    parser.add_argument("--counts", metavar="FILE", help="append what services evaluated, a JSON line a batch")
     parser.add_argument("--json", action="store_true", help="write a JSON line for each change")
 
 
@@ -135,7 +136,7 @@ def _publisher(arguments: argparse.Namespace, keyring: Keyring | None) -> Publis
     except ImportError as error:
         raise SettingsError(f'publishing needs the extra "zmq": pip install "flagcore[zmq]" ({error})') from None
     state = arguments.state or _state_of(arguments.bind)
-    return Publisher(arguments.bind, keyring=keyring, state=None if state == "none" else state)
+    return Publisher(arguments.bind, keyring=keyring, state=None if state == "none" else state, counts=arguments.counts)
 
 
 def _state_of(bind: str) -> str:

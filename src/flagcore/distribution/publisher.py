@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from flagcore.distribution.actions import Action, Done
 from flagcore.distribution.control import Hello, decode_request
+from flagcore.distribution.counting import is_counts, taken
 from flagcore.distribution.keys import Admission
 from flagcore.distribution.position import Position
 from flagcore.distribution.publisher_record import PublisherRecord
@@ -23,12 +25,15 @@ from flagcore.distribution.transports.zmq_server import ZmqServerLoop
 from flagcore.distribution.wire import LOCAL_ENVIRONMENT, WELCOME, WireError
 from flagcore.snapshot.signature import SigningKey
 from flagcore.snapshot.state_hash import StateHash
+from flagcore.telemetry.ledger import CountsLedger
+from flagcore.telemetry.sink import JsonLinesSink
 
 if TYPE_CHECKING:
     from typing import Self
 
     from flagcore.distribution.keys import Keyring
     from flagcore.snapshot.objects import Snapshot
+    from flagcore.telemetry.counts import CountsBatch
 
 __all__ = ["Publisher"]
 
@@ -41,7 +46,8 @@ class Publisher:
 
     With a ``keyring`` its environments are published to the services that it admits; without one there is the one local
     environment, signed by a key made now, for whoever is on this machine: only loopback and ipc can be bound then. ``state`` is
-    the path of the file by which revisions go on rising over restarts.
+    the path of the file by which revisions go on rising over restarts, ``counts`` that of a file to which the services' counts of
+    evaluations are appended, a JSON line a batch.
 
     Raises:
         SettingsError: the address cannot be bound, or not without keys; the state file is in use.
@@ -53,6 +59,7 @@ class Publisher:
         *,
         keyring: Keyring | None = None,
         state: str | None = None,
+        counts: str | None = None,
         perform: Callable[[Action], None] = lambda _: None,
     ) -> None:
         self._signer = SigningKey.generate() if keyring is None else keyring.signer()
@@ -60,10 +67,12 @@ class Publisher:
         self._admission = None if keyring is None else Admission(keyring)
         # Until its first snapshot an environment has no data, and says so to whoever asks.
         self._machines: dict[bytes, ServerState] = {
-            environment_id: ServerState(environment_id, time.monotonic()) for environment_id in _environments(keyring)
+            environment_id: ServerState(environment_id, time.monotonic()) for environment_id in _names(keyring)
         }
         self._record = PublisherRecord(state)
         self._others = perform
+        self._names = _names(keyring)
+        self._ledger = CountsLedger()
         self._waiting: dict[int, threading.Event] = {}  # by the id of the receipt, which lives as long
         self._loop = ZmqServerLoop(
             bind,
@@ -71,13 +80,15 @@ class Publisher:
             welcome=WELCOME,
             environment_of=_environment_of,
             perform=self._perform,
+            counts=self._count,
             curve=None if keyring is None else ServerCurve(keyring.server_secret),
             admission=self._admission,
         )
+        self._sink = None if counts is None else JsonLinesSink(counts)
         try:
             self._loop.start()
         except BaseException:
-            self._record.close()
+            self._close_files()
             raise
 
     @property
@@ -145,7 +156,8 @@ class Publisher:
             raise ValueError("this publisher goes by no keyring")
 
         def follow(now: float) -> tuple[Iterable[Action], None]:
-            for environment_id in _environments(keyring):
+            self._names = _names(keyring)
+            for environment_id in self._names:
                 self._machines.setdefault(environment_id, ServerState(environment_id, now))
             for user in admission.follow(keyring):
                 self._loop.cut(user)
@@ -156,7 +168,12 @@ class Publisher:
     def close(self) -> None:
         """End the sockets, within a second. Idempotent."""
         self._loop.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
         self._record.close()
+        if self._sink is not None:
+            self._sink.close()
 
     def __enter__(self) -> Self:
         return self
@@ -223,6 +240,14 @@ class Publisher:
         machines = [machine for machine in self._machines.values() if isinstance(machine, PublisherState)]
         return [action for machine in machines for action in machine.rotate(self._verify, now, self._signer)]
 
+    def _count(self, environment_id: bytes, frame: bytes) -> bytes | None:
+        """Keep the counts that a service sent, once; returns its receipt, None for any other frame."""
+        return taken(frame, self._ledger, partial(self._keep, environment_id)) if is_counts(frame) else None
+
+    def _keep(self, environment_id: bytes, source: bytes, batch: CountsBatch) -> None:
+        if self._sink is not None:
+            self._sink.take(self._names.get(environment_id, ""), source, batch)
+
     def _perform(self, action: Action) -> None:
         if isinstance(action, Done):
             if (over := self._waiting.get(id(action.receipt))) is not None:
@@ -231,8 +256,9 @@ class Publisher:
             self._others(action)
 
 
-def _environments(keyring: Keyring | None) -> tuple[bytes, ...]:
-    return (LOCAL_ENVIRONMENT,) if keyring is None else tuple(found.id for found in keyring.environments)
+def _names(keyring: Keyring | None) -> dict[bytes, str]:
+    """Return environment id -> name."""
+    return {LOCAL_ENVIRONMENT: "local"} if keyring is None else {found.id: found.name for found in keyring.environments}
 
 
 def _environment_of(frame: bytes) -> bytes | None:

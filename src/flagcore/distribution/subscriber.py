@@ -21,6 +21,7 @@ import msgspec
 from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, SetStatus
 from flagcore.distribution.bootstrap import newer_bootstrap
 from flagcore.distribution.client_state import ClientState
+from flagcore.distribution.counting import CountingMachine, Growth, wall_us
 from flagcore.distribution.forks import threads_run
 from flagcore.distribution.keys import SdkKey
 from flagcore.distribution.last_good import LastGood, Saved, folder_of
@@ -165,11 +166,21 @@ class LiveSource(Source):
         return ZmqClientLoop(
             subscription.endpoints,
             (prefix(subscription.environment_id), WELCOME),
-            self._machine,
+            self._counting(),
             self._perform,
             curve=subscription.curve,
             wanted=lambda: engine() is not None,
         )
+
+    def _counting(self) -> CountingMachine:
+        """Return the machine as the transport drives it: counts go back by the same way."""
+        engine = self._engine
+
+        def read() -> dict[str, dict[tuple[str | None, str | None, str], int]]:
+            found = engine()
+            return {} if found is None else found.counters()
+
+        return CountingMachine(self._machine, os.urandom(16), Growth(read), time.monotonic(), wall_us)
 
     def _new_saver(self) -> Saver | None:
         last_good = self._new_last_good()

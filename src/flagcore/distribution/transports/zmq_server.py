@@ -45,7 +45,8 @@ class ZmqServerLoop(SocketThread):
     """Serves ``machines`` (environment id -> machine) at ``bind``, until it is closed.
 
     ``environment_of`` returns the environment that a client's frame asks for, None when the frame is no greeting. With ``curve``
-    only clients that ``admission`` knows get in; without it anybody on this machine does.
+    only clients that ``admission`` knows get in; without it anybody on this machine does. ``counts`` is asked first about what
+    admitted clients send, with the environment; what it answers is the reply.
 
     Raises:
         SettingsError: this is no address, or frames without keys would leave this machine.
@@ -59,6 +60,7 @@ class ZmqServerLoop(SocketThread):
         welcome: bytes,
         environment_of: Callable[[bytes], bytes | None],
         perform: Callable[[Action], Iterable[Action] | None],
+        counts: Callable[[bytes, bytes], bytes | None] = lambda *_: None,
         curve: ServerCurve | None = None,
         admission: Admission | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -77,6 +79,7 @@ class ZmqServerLoop(SocketThread):
         self._welcome = welcome
         self._environment_of = environment_of
         self._perform = perform
+        self._counts = counts
         self._curve = curve
         self._admission = admission
         self._clock = clock
@@ -255,7 +258,11 @@ class ZmqServerLoop(SocketThread):
         machine = self._home(identity, content, user)
         if machine is not None:
             self._remember(frames[1], user)
-            self.do_now(machine.received(identity, content, self._clock()))
+            receipt = self._counts(self._homes[identity][0], content)
+            if receipt is None:
+                self.do_now(machine.received(identity, content, self._clock()))
+            else:
+                self.do_now([Reply(identity, (receipt,))])
 
     def _home(self, identity: bytes, content: bytes, user: str) -> ServerMachine | None:
         """Return the machine that a frame is for: its first frame must be a greeting to an environment of its user."""
