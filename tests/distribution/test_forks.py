@@ -10,14 +10,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import flagcore
 from flagcore.distribution.publisher import Publisher
+from flagcore.errors import SettingsError
 from flagcore.snapshot.objects import Snapshot
 from tests.support.engines import snapshot_of
 
@@ -36,7 +40,6 @@ UWSGI = (
     "{folder}/http",
     "--disable-logging",
 )
-WITHOUT_THREADS = (*(part for part in UWSGI if part != "--enable-threads"), "--module", f"{APPLICATION}:wsgi")
 CELERY = ("celery", "--app", "tests.distribution.forks.celery_app", "worker", "--pool", "prefork", "--concurrency", "2")
 
 SERVERS: dict[str, tuple[tuple[str, ...], int]] = {  # command, processes that serve
@@ -177,22 +180,17 @@ def write(path: Path, variant: str) -> None:
     path.with_suffix(".new").replace(path)
 
 
-def test_uwsgi_without_threads_serves_what_the_files_held(tmp_path: Path):
-    """Where uWSGI lets no thread run none is started, which a fork would not survive: flags are read once, and the log says so."""
+def test_where_uwsgi_runs_no_threads_none_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Without ``--enable-threads`` files are read once and the log says so; a live connection is refused, with what to do."""
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(masterpid=os.getpid, opt={"master": True}))
     path = tmp_path / "flags.json"
     write(path, "on")
-    server = Server(WITHOUT_THREADS, str(path), tmp_path)
-    try:
-        until(server, 1, "1 True")
-        assert "--enable-threads" in server.log()
-        until_children(server, 2)
-    finally:
-        end(server)
-
-
-def test_uwsgi_without_threads_cannot_have_live_flags(publisher: Publisher, tmp_path: Path):
-    """A live connection is refused there, with what to do."""
-    server = Server((*WITHOUT_THREADS, "--need-app"), publisher.endpoint, tmp_path)
-    server.process.wait(PATIENCE)
-    server.stop()
-    assert "start it with --enable-threads" in server.log()
+    threads = threading.active_count()
+    with flagcore.connect(path) as client:
+        assert client.get_boolean_value("open", False, {})
+        assert threading.active_count() == threads
+    assert "--enable-threads" in caplog.text
+    with pytest.raises(SettingsError, match="--enable-threads"):
+        flagcore.connect("tcp://127.0.0.1:7440")
