@@ -16,6 +16,7 @@ proved by the kernel's ``verify`` when it is loaded, not here.
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -62,8 +63,17 @@ class _SignedSnapshot(Snapshot, frozen=True, array_like=True, gc=False):
 Decoded = TypeVar("Decoded", bound=Snapshot)
 _encoder = msgspec.msgpack.Encoder()
 _snapshots = msgspec.msgpack.Decoder(Snapshot)
-_signed = msgspec.msgpack.Decoder(_SignedSnapshot)
-_debug_flags = msgspec.msgpack.Decoder(DebugFlag)
+
+
+@cache
+def _signed() -> msgspec.msgpack.Decoder[_SignedSnapshot]:
+    return msgspec.msgpack.Decoder(_SignedSnapshot)
+
+
+@cache
+def _debug_flags() -> msgspec.msgpack.Decoder[DebugFlag]:
+    """Return what most processes never need, and takes as long to make as this module to load."""
+    return msgspec.msgpack.Decoder(DebugFlag)
 
 
 def encode_snapshot(snapshot: Snapshot, proof: Proof | None = None) -> bytes:
@@ -94,7 +104,7 @@ def decode_snapshot(content: bytes | bytearray | memoryview) -> Snapshot:
 
 def decode_proof(content: bytes | bytearray | memoryview) -> tuple[Snapshot, Proof | None]:
     """Return the snapshot of a compiled file, and the proof that stands beside it; reads and raises as ``decode_snapshot`` does."""
-    found = _decoded(content, _signed)
+    found = _decoded(content, _signed())
     fields = (getattr(found, name) for name in Snapshot.__struct_fields__)
     return Snapshot(*fields), found.proof if isinstance(found.proof, tuple) else None
 
@@ -154,6 +164,6 @@ def decode_debug(content: bytes) -> DebugFlag:
         SnapshotError: the bytes are malformed.
     """
     try:
-        return _debug_flags.decode(content)
+        return _debug_flags().decode(content)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise SnapshotError(f"debug information cannot be read: {error}") from error
