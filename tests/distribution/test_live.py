@@ -16,7 +16,7 @@ from flagcore.errors import SettingsError
 from flagcore.snapshot.objects import Snapshot
 from tests.distribution.faults.proxy import Proxy
 from tests.support.events import PATIENCE, Events
-from tests.support.live import Live, compiled, until
+from tests.support.live import Live, compiled, ports, until
 
 
 def threads() -> list[threading.Thread]:
@@ -424,9 +424,3 @@ def test_the_thread_ends_with_the_last_getter(live: Live) -> None:
     gc.collect()
     thread.join(PATIENCE)
     assert not thread.is_alive()
-
-
-def ports(endpoint: str) -> tuple[int, int]:
-    """Return the two ports of a publisher."""
-    port = int(endpoint.rpartition(":")[2])
-    return port, port + 1

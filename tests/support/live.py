@@ -14,7 +14,7 @@ from flagcore.model import build_flag_set
 from flagcore.snapshot.objects import Snapshot
 from tests.support.events import PATIENCE
 
-__all__ = ["Live", "compiled", "live", "until"]
+__all__ = ["Live", "compiled", "live", "ports", "until"]
 
 
 def compiled(**defaults: str) -> Snapshot:
@@ -29,6 +29,12 @@ def until(said: Callable[[], object], what: str = "it") -> None:
     while not said():
         assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.005)
+
+
+def ports(endpoint: str) -> tuple[int, int]:
+    """Return the two ports of a publisher."""
+    port = int(endpoint.rpartition(":")[2])
+    return port, port + 1
 
 
 class Live:
