@@ -523,6 +523,31 @@ def test_an_answer_that_does_not_come_is_asked_for_again():
     assert hellos == 2
 
 
+def test_a_ping_is_no_answer():
+    """However often a server pings, an answer that does not come is missed."""
+    client = Served()
+    client.connect()
+    client.wait(0.05)
+    for _ in range(35):
+        client.dealer(encode_control(Ping()))
+        client.sub(client.server.bookmark(client.now))
+        client.wait(0.1)
+    assert client.machine.counters["stalls"] == 1
+
+
+def test_a_lost_connection_is_lost_once():
+    """The silence turned to the next endpoint already when the broken connection is noticed: it stays that one's turn."""
+    client = Served(endpoints=2)
+    first = [action.endpoint for action in client.machine.start(client.now) if isinstance(action, Connect)]
+    client.machine.connected(client.now)
+    while client.machine.phase is not ClientPhase.STALE:
+        client.wait(0.001)
+    client.machine.disconnected(client.now)
+    client.machine.disconnected(client.now)
+    second = [action.endpoint for action in client.wait(1.1) if isinstance(action, Connect)]
+    assert [*first, *second] in ([0, 1], [1, 0])
+
+
 @pytest.mark.parametrize(("wait_ms", "least", "most"), [(5_000, 5.0, 6.0), (3_600_000, 60.0, 61.0)])
 def test_a_server_may_ask_for_patience(client: Served, wait_ms: int, least: float, most: float):
     """Retry: HELLO is not said before its time; more than a minute is not believed."""

@@ -242,6 +242,22 @@ def test_any_bytes_may_come(inputs: list[tuple[bytes, bytes]]):
     assert machine.snapshot == FIRST
 
 
+def test_processes_that_died_silently_are_found():
+    """Every client is pinged within 16 s; who cannot be reached is forgotten, so a server never fills up with the dead."""
+    machine = publisher()
+    names = [b"client%02d" % number for number in range(40)]
+    for name in names:
+        machine.received(name, hello(client=name), 0.0)
+    pinged: set[bytes] = set()
+    for second in range(17):
+        for action in machine.tick(float(second)):
+            if isinstance(action, Reply) and action.frames == (encode_control(Ping()),):
+                pinged.add(action.identity)
+                machine.gone(action.identity, float(second))
+    assert pinged == set(names)
+    assert machine.clients == {}
+
+
 # -- the ring ----------------------------------------------------------------------------------------------------------
 
 
@@ -447,10 +463,9 @@ def test_a_frozen_client_keeps_a_receipt_open():
         now = max(now, machine.deadline)
         actions = machine.tick(now)
         pings += said(actions, b"frozen").count(Ping())
-        assert Ping() not in said(actions)
         over = done(actions)
     assert (over, now) == ([False], 3.0)
-    assert 6 <= pings <= 9
+    assert 6 <= pings <= 11  # a few of them come to everybody
     assert receipt.waiting == {b"clientfrozen"}
     assert receipt.acknowledged == {b"clientone"}
     assert held == FIRST

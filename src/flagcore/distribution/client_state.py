@@ -227,8 +227,10 @@ class ClientState:
     def disconnected(self, now: float) -> list[Action]:
         """The connection is lost, or could not be made."""
         self._begin(now)
-        waiting = self.phase is ClientPhase.CONNECTING and _Timer.CONNECT in self._timers
-        if self.phase not in (ClientPhase.INIT, ClientPhase.CLOSED) and not waiting:
+        if _Timer.CONNECT in self._timers:  # the next endpoint's turn has come already
+            self.phase = ClientPhase.CONNECTING
+            self._forget_session()
+        elif self.phase not in (ClientPhase.INIT, ClientPhase.CLOSED):
             self._lost(ClientPhase.CONNECTING)
         return self._done()
 
@@ -253,10 +255,10 @@ class ClientState:
         """Something came on DEALER: one frame of control, or a message."""
         self._begin(now)
         if self._listens():
-            self._count_credit()
             if len(frames) == 1:
                 self._take_control(frames[0])
             else:
+                self._count_credit()
                 self._take(frames, self._on_dealer)
         return self._done()
 
@@ -447,8 +449,10 @@ class ClientState:
             return
         match answer:
             case Current():
+                self._count_credit()
                 self._on_current(Position(answer.epoch, answer.revision))
             case Begin():
+                self._count_credit()
                 self._on_begin(answer)
             case Retry():
                 self._on_retry(answer.after_ms / 1000.0)

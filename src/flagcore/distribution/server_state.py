@@ -28,6 +28,8 @@ MOST_CLIENTS = 10_000
 AHEAD_MS = 1_000  # after which a client asks again that knows more than we do
 FULL_MS = 5_000
 PING_SECONDS = 0.25  # between two looks at the clients that a receipt waits for
+SWEEP_SECONDS = 1.0  # between two looks at whether clients are there still
+SWEEP_PARTS = 15  # of all clients, one is looked at each time
 FRESH_SECONDS = 3.0  # a forwarded bookmark proves nothing any more when it is older
 
 
@@ -70,6 +72,9 @@ class ServerState:
         self._identities: dict[bytes, bytes] = {}  # by client id: one process is one client
         self._receipts = Receipts()
         self._ping_at: float | None = None
+        self._sweep_at = now
+        self._sweep_count = 1
+        self._unswept: list[bytes] = []  # identities that this round has not come to
         self._budget, self._most_clients, self._limits = budget or SnapshotBudget(), most_clients, limits
         self._actions: list[Action] = []
 
@@ -88,7 +93,7 @@ class ServerState:
     @property
     def deadline(self) -> float | None:
         """When ``tick`` is due."""
-        times = (self._bookmark_due(), self._receipts.deadline, self._ping_at)
+        times = (self._bookmark_due(), self._receipts.deadline, self._ping_at, self._sweep_at if self._peers else None)
         return min((at for at in times if at is not None), default=None)
 
     # -- what clients do --------------------------------------------------------------------------------------------
@@ -145,6 +150,8 @@ class ServerState:
             self._send_bookmark()
         if self._ping_at is not None and self._ping_at <= now:
             self._ping()
+        if self._sweep_at <= now:
+            self._sweep()
         return self._done()
 
     # -- what a relay forwards --------------------------------------------------------------------------------------
@@ -288,6 +295,17 @@ class ServerState:
             if identity is not None:
                 self._reply(identity, one(Ping()))
         self._ping_at = self._now + PING_SECONDS if awaited else None
+
+    def _sweep(self) -> None:
+        """Knock at every door once in a while: nothing else tells that a process died while nobody had to say anything to it."""
+        self._sweep_at = self._now + SWEEP_SECONDS
+        if not self._unswept:
+            self._unswept = list(self._peers)
+            self._sweep_count = len(self._unswept) // SWEEP_PARTS + 1
+        swept, self._unswept = self._unswept[: self._sweep_count], self._unswept[self._sweep_count :]
+        for identity in swept:
+            if identity in self._peers:
+                self._reply(identity, one(Ping()))
 
     def _retry(self, identity: bytes, seconds: float, reason: str) -> None:
         self._reply(identity, one(Retry(int(seconds * 1000.0) + 1, reason)))
