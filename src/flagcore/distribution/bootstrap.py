@@ -74,9 +74,10 @@ def newer_bootstrap(
 def _claims(path: str) -> tuple[int, int]:
     """Return epoch and revision as the end of the file says; more than any where it must be read to know."""
     with open(path, "rb", buffering=0) as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - END))
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - END))
         try:
-            index = read_index(file.read(END))
+            index = read_index(file.read(END), size)
         except ValueError:  # an older format, or very many flags
             return 2**63, 0
     return index.epoch, index.revision

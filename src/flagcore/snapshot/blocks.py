@@ -106,8 +106,8 @@ def index_field(index: Index) -> bytes:
     return _encoder.encode(content + length + sha256(content + length).digest())
 
 
-def read_index(end: bytes) -> Index:
-    """Return the index from the end of a file; ``end`` may reach back beyond it.
+def read_index(end: bytes, size: int) -> Index:
+    """Return the index from the end of a file of ``size`` bytes; ``end`` may reach back beyond it.
 
     Raises:
         ValueError: there is none, it begins before ``end``, or it is not what was written (msgspec.DecodeError, too).
@@ -119,13 +119,14 @@ def read_index(end: bytes) -> Index:
     if len(content) != length or sha256(content + end[-TAIL:-32]).digest() != digest:
         raise ValueError("it is cut or changed")
     index = _indices.decode(content)
-    if not all(map(_is_sound, (index.programs, index.value_sets, index.debug))):
+    if not all(_is_sound(section, size) for section in (index.programs, index.value_sets, index.debug)):
         raise ValueError("it has blocks that cannot be")
     return index
 
 
-def _is_sound(section: Section) -> bool:
-    """Return whether every block has a place that can be read; what stands there is proved when it is."""
+def _is_sound(section: Section, size: int) -> bool:
+    """Return whether every block has a place in the file; what stands there is proved when it is read."""
     lengths = {len(part) for part in (section.keys, section.sizes, section.counts, section.digests)}
     least = min((section.start, *section.sizes, *section.counts))
-    return len(lengths) == 1 and least >= 0 and max(section.counts, default=0) < 2**32
+    is_inside = least >= 0 and section.start + sum(section.sizes) <= size
+    return len(lengths) == 1 and is_inside and max(section.counts, default=0) < 2**32

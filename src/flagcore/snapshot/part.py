@@ -55,7 +55,7 @@ def _index(file: BinaryIO, size: int) -> Index:
     if length + TAIL > len(end):
         end = _end(file, size, length + TAIL)
     try:
-        return read_index(end)
+        return read_index(end, size)
     except ValueError as error:
         raise SnapshotError(f"the snapshot's index cannot be read: {error}") from error
 
@@ -87,5 +87,5 @@ class _Map:
         try:
             self._file.seek(self._starts[number])
             return block_entries(self._file.read(section.sizes[number]), section, number)
-        except (OverflowError, ValueError) as error:
+        except ValueError as error:
             raise SnapshotError(f"the block of {section.keys[number]!r} cannot be read: {error}") from error
