@@ -81,7 +81,7 @@ def test_two_publishers_make_the_same_bytes():
 
 def test_compression_is_used_where_it_gains():
     """Bodies that repeat themselves are compressed, random and tiny ones are not."""
-    assert parse(encode(header(), b"ab" * 500, SIGNER), KEYS, ENVIRONMENT).header.encoding == 1
+    assert parse(encode(header(), b"ab" * 1000, SIGNER), KEYS, ENVIRONMENT).header.encoding == 1
     for body in (b"", b"a" * 127, os.urandom(1000)):
         assert parse(encode(header(), body, SIGNER), KEYS, ENVIRONMENT).header.encoding == 0
 
