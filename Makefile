@@ -76,8 +76,8 @@ fuzz: ## mutated programs, then compiled files, through verify and walk under AS
 	tools/fuzz.sh $(MINUTES) program
 	tools/fuzz.sh $(MINUTES) snapshot
 
-nightly: setup ## Hypothesis with at least 50,000 cases of compiled engine against twin; a million steps of distribution
-	HYPOTHESIS_PROFILE=nightly $(PYTHON_BIN) -m pytest -n $(WORKERS) tests/property tests/distribution/test_state_machine.py
+nightly: setup ## Hypothesis with at least 50,000 cases of compiled engine against twin; a million steps of distribution; every decoder
+	HYPOTHESIS_PROFILE=nightly $(PYTHON_BIN) -m pytest -n $(WORKERS) tests/property tests/distribution/test_state_machine.py tests/distribution/test_hostile_bytes.py tests/distribution/test_last_good.py
 
 clean: ## everything that was built or cached; .venv stays
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info .venv/.built

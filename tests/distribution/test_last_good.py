@@ -7,6 +7,8 @@ import fcntl
 import io
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -23,7 +25,7 @@ from flagcore.snapshot.signature import SigningKey, VerifyKeys
 from flagcore.snapshot.state_hash import StateHash
 from tests.distribution.kills import Killed, KilledOs
 from tests.distribution.making import ENVIRONMENT, KEYS, SIGNER, snapshots
-from tests.profiles import cases
+from tests.profiles import NIGHTLY, cases
 
 SECTOR = 512
 
@@ -457,6 +459,35 @@ def test_torn_sectors_of_the_latest_file(tmp_path: Path, rest: str):
             if hole is not None:
                 (tmp_path / LATEST).write_bytes(newer[:torn] + hole[: len(newer) - torn] + newer[torn + SECTOR :])
                 assert loaded(tmp_path) == state(1, 6000)
+
+
+SAVING = """
+import sys
+from tests.distribution.test_last_good import bookmark, files, state
+
+kept = files(sys.argv[1])
+for revision in range(1, 100_000):
+    kept.offer(bookmark(state(revision)), state(revision))
+    assert kept.write(2.0 * revision)
+    print(revision, flush=True)
+"""
+
+
+def test_killed_by_the_system(tmp_path: Path):
+    """G11: a process that saves all the time is killed by SIGKILL, whenever: what it had saved, or something later, is loaded."""
+    source = random.Random(3)
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    for number in range(200 if NIGHTLY else 4):
+        folder = tmp_path / str(number)
+        with subprocess.Popen([sys.executable, "-c", SAVING, folder], stdout=subprocess.PIPE, env=variables) as saving:
+            assert saving.stdout is not None
+            told = [saving.stdout.readline() for _ in range(source.randint(1, 40))]
+            saving.kill()
+            told += saving.stdout.readlines()
+        found = loaded(folder)
+        assert found is not None
+        assert found == state(found.revision)
+        assert found.revision >= int(told[-1])
 
 
 def test_content_is_safe_before_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
