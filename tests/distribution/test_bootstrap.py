@@ -172,6 +172,16 @@ def test_a_bootstrap_stands_in_for_forged_flags(live: Live, tmp_path: Path):
     assert not path.exists()
 
 
+def test_kept_flags_that_cannot_be_believed(live: Live, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """Last known good flags that were signed by nobody who counts are not served, and the log says why."""
+    keep_last_good(tmp_path / "cache", flags("on", 9))
+    _, stranger = Keyring.generate().with_environment("production").issue("production", "shop", 0)
+    key = msgspec.structs.replace(KEY, verify=stranger.verify)
+    client = live.client(NOBODY, sdk_key=key.text, wait=0.0, cache_dir=tmp_path / "cache")
+    assert (client.get_boolean_value("a", False), client.status) == (False, "NOT_READY")
+    assert "signature" in caplog.text
+
+
 def test_a_server_takes_over(live: Live, tmp_path: Path):
     """What a publisher says later than the bootstrap replaces it; without keys any compiled file will do."""
     publisher = live.publisher()

@@ -197,6 +197,8 @@ class LiveSource(Source):
         """
         last_good = self._new_last_good()
         saved = None if last_good is None else last_good.load()
+        for problem in () if last_good is None else last_good.problems:
+            log.warning("last known good flags that cannot be used: %s", problem)
         bootstrap = self._load_bootstrap((-1, -1) if saved is None else (saved.header.epoch, saved.header.revision))
         if bootstrap is not None:
             self._serve_kept(bootstrap, None)
