@@ -15,10 +15,10 @@ import weakref
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from flagcore.distribution.forks import threads_run
+from flagcore.distribution.forks import is_master_of_uwsgi, threads_run
 from flagcore.distribution.loading import AuthoredFiles, Cancelled, CompiledFile, Loadable
 from flagcore.distribution.source import Source, SourceState, log
-from flagcore.distribution.watching import Fingerprint, Stop, Watcher, fingerprint, prepare
+from flagcore.distribution.watching import Fingerprint, Stop, Watcher, fingerprint
 from flagcore.errors import FlagcoreError, FlagSetError, Problem
 from flagcore.snapshot.codec import SUFFIX
 from flagcore.terms import ProviderStatus
@@ -70,9 +70,10 @@ class FileSource(Source):
         self._logged: str | None = None
         self._retry_at = 0.0
         self._load()
-        if watch and not threads_run():
+        self._follows = watch and threads_run()
+        if watch and not self._follows:
             log.warning("uWSGI runs without --enable-threads: %s is read once, and not followed", path)
-        elif watch:
+        if self._follows:
             self._start_thread()
             _watching.add(self)
 
@@ -116,7 +117,8 @@ class FileSource(Source):
     # -- following changes ------------------------------------------------------------------------------------------
 
     def _start_thread(self, delay: float = 0.0) -> None:
-        prepare()
+        if is_master_of_uwsgi():
+            return  # each worker will
         self._thread = threading.Thread(target=self._follow, args=(delay,), name="flagcore-files", daemon=True)
         self._thread.start()
 
@@ -175,7 +177,7 @@ class FileSource(Source):
 
     def _renew_after_fork(self) -> None:
         super()._renew_after_fork()
-        if self._thread is not None and not self._stop.is_set():
+        if self._follows and not self._stop.is_set():
             self._stop = Stop(self._engine)
             self._start_thread(FORK_SECONDS)
 

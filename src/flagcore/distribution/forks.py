@@ -9,7 +9,7 @@ from typing import Any
 
 from flagcore.engine import renew_locks
 
-__all__ = ["in_each_child", "threads_run"]
+__all__ = ["in_each_child", "is_master_of_uwsgi", "threads_run"]
 
 _renewals: list[Callable[[], None]] = []
 _renewed = os.getpid()  # the process for which all was done that is to be done
@@ -34,12 +34,19 @@ def _renew() -> None:
 
 
 def threads_run() -> bool:
-    """Return whether threads get their turn here: under uWSGI without ``--enable-threads`` they do not.
-
-    There one that waits for its turn when a worker is forked would stop the worker for ever: none may be started.
-    """
+    """Return whether threads get their turn here: under uWSGI without ``--enable-threads`` they do not."""
     uwsgi = _uwsgi()
     return uwsgi is None or bool({"enable-threads", "threads", "gevent"} & {str(name) for name in uwsgi.opt})
+
+
+def is_master_of_uwsgi() -> bool:
+    """Return whether this is uWSGI's master process, which makes its workers without a word to Python.
+
+    A thread that waits for its turn here, in the moment of a fork, would leave the worker waiting for that thread for ever: none may be
+    left running.
+    """
+    uwsgi = _uwsgi()
+    return uwsgi is not None and bool(uwsgi.masterpid()) and not uwsgi.worker_id()
 
 
 def _uwsgi() -> Any:

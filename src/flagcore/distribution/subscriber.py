@@ -22,7 +22,7 @@ from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, 
 from flagcore.distribution.bootstrap import newer_bootstrap
 from flagcore.distribution.client_state import ClientState
 from flagcore.distribution.counting import CountingMachine, Growth, wall_us
-from flagcore.distribution.forks import threads_run
+from flagcore.distribution.forks import is_master_of_uwsgi, threads_run
 from flagcore.distribution.keys import SdkKey
 from flagcore.distribution.last_good import LastGood, Saved, folder_of
 from flagcore.distribution.saving import Saver
@@ -123,9 +123,12 @@ class LiveSource(Source):
         self._loop = self._new_loop()
         self._saver = self._new_saver()
         self._load_kept()
+        self._rests = False  # in a process that only makes others: what is there is served, nothing is followed
         self._loop.start()
         _live.add(self)
         self._wait_until_fresh(wait)
+        if is_master_of_uwsgi():
+            self._rest()
 
     def describe(self) -> str:
         """Return the addresses."""
@@ -227,6 +230,12 @@ class LiveSource(Source):
 
     # -- in the thread ------------------------------------------------------------------------------------------------
 
+    def _rest(self) -> None:
+        self._rests = True
+        self._loop.close()
+        if self._saver is not None:
+            self._saver.close()
+
     def _perform(self, action: Action) -> Iterable[Action]:
         match action:
             case Apply():
@@ -271,6 +280,8 @@ class LiveSource(Source):
         return self.state.confirmed if confirmed is None else confirmed
 
     def _set_status(self, action: SetStatus) -> None:
+        if self._rests:
+            return
         error = None if action.status is ProviderStatus.READY else FlagcoreError(self._why(action))
         if error is None:
             self._reported = None
@@ -308,7 +319,7 @@ class LiveSource(Source):
         if self._closed:
             return
         _inherited.append(self._loop)  # never freed: that would close sockets which are the parent's
-        confirmed = self._confirmed
+        confirmed, self._rests = self._confirmed, False
         self._machine = self._new_machine()
         self._loop = self._new_loop()
         self._saver = self._new_saver()

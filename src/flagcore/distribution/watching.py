@@ -7,15 +7,13 @@ renames, deleted and recreated files, swapped symbolic links and file systems wi
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import Any, Protocol
 
-__all__ = ["Fingerprint", "Stop", "Watcher", "fingerprint", "prepare"]
+__all__ = ["Fingerprint", "Stop", "Watcher", "fingerprint"]
 
 Stamp = tuple[int, int, int, int, int] | None
 Fingerprint = dict[str, Stamp]
@@ -141,13 +139,6 @@ _importing = threading.Lock()
 """Held over the import, for which a fork waits: a child would wait for ever for an import that its parent had begun."""
 
 os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
-
-
-def prepare() -> None:
-    """Import the announcer now, in the caller's thread, where a fork would not wait for the import: uWSGI runs no handlers before it."""
-    if "uwsgi" in sys.modules:
-        with suppress(ImportError):
-            import watchfiles._rust_notify  # noqa: F401
 
 
 def _announcer(directory: str, *, recursive: bool) -> _Announcer | None:
