@@ -424,3 +424,12 @@ def test_the_thread_ends_with_the_last_getter(live: Live) -> None:
     gc.collect()
     thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+def test_a_closed_publisher_says_so(live: Live) -> None:
+    """Publishing after ``close`` raises at once; closing twice does no harm."""
+    publisher = live.publisher()
+    publisher.close()
+    publisher.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        publisher.publish(compiled(a="on"))

@@ -357,3 +357,49 @@ def test_importing_opens_nothing(run: Any) -> None:
         """
     )
     assert script.finish() == (0, "1 0\n", "")
+
+
+def test_following_a_publisher_loads_no_compiler(live: Live, run: Any) -> None:
+    """A service that follows a publisher loads neither model nor compiler, and no asyncio."""
+    publisher = live.publisher()
+    publisher.publish(compiled(a="on"))
+    script = run(
+        """
+        import sys, flagcore
+        client = flagcore.connect(sys.argv[1], wait=30, cache_dir=None)
+        assert client.get_boolean_value("a", False) is True
+        client.close()
+        print(*sorted(sys.modules))
+        """,
+        publisher.endpoint,
+    )
+    code, out, errors = script.finish()
+    assert (code, errors) == (0, "")
+    authoring = ("flagcore.model", "flagcore.compiler", "flagcore.testing", "flagcore.cli.", "asyncio", "yaml", "sqlite3")
+    assert not [name for name in out.split() if name.startswith(authoring)]
+
+
+@pytest.mark.parametrize("missing", ["zmq", "nacl"])
+def test_the_extra_is_named(run: Any, missing: str) -> None:
+    """Without the libraries of live flags connecting says which extra has them; flags from files need none."""
+    script = run(
+        """
+        import sys
+        sys.modules[sys.argv[1]] = None
+        import flagcore
+        try:
+            from flagcore.distribution.publisher import Publisher
+            flagcore.connect("tcp://127.0.0.1:7440", sdk_key="fck1_x", wait=0)
+        except (flagcore.SettingsError, ImportError):
+            pass
+        try:
+            client = flagcore.connect("tcp://127.0.0.1:7440", wait=0, cache_dir=None)
+            client.close()
+        except flagcore.SettingsError as error:
+            print(error)
+        """,
+        missing,
+    )
+    code, out, errors = script.finish()
+    assert (code, errors) == (0, "")
+    assert ("flagcore[zmq]" in out) is (missing == "zmq")
