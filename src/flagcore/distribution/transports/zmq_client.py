@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from flagcore.distribution.actions import Action, Connect, Report, Send
 from flagcore.distribution.transports.machines import ClientMachine
@@ -24,6 +23,7 @@ from flagcore.distribution.transports.zmq_endpoints import (
     prepare,
     secure_client,
 )
+from flagcore.distribution.transports.zmq_events import events_of
 from flagcore.distribution.transports.zmq_thread import SocketThread
 
 __all__ = ["ZmqClientLoop"]
@@ -54,11 +54,7 @@ class _Link:
 
     def events(self) -> list[int]:
         """Return what happened to the connection meanwhile."""
-        found: list[int] = []
-        with suppress(zmq.Again):
-            while True:
-                found.append(int(parse_monitor_message(self.monitor.recv_multipart(zmq.NOBLOCK))["event"]))
-        return found
+        return [event for event, _ in events_of(self.monitor)]
 
     def close(self, linger: int = 0) -> None:
         """Close the socket; what is still to be sent has ``linger`` milliseconds."""

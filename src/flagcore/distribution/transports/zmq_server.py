@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from flagcore.distribution.actions import Action, Broadcast, Reply
 from flagcore.distribution.transports.machines import ServerMachine
@@ -29,6 +28,7 @@ from flagcore.distribution.transports.zmq_endpoints import (
     prepare,
     secure_server,
 )
+from flagcore.distribution.transports.zmq_events import events_of
 from flagcore.distribution.transports.zmq_thread import SocketThread
 from flagcore.errors import SettingsError
 
@@ -295,11 +295,9 @@ class ZmqServerLoop(SocketThread):
         """Forget connections that were lost; returns whether there were any."""
         lost = False
         for monitor in self._monitors:
-            with suppress(zmq.Again):
-                while True:
-                    event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
-                    self._connections.remove(int(event["value"]))
-                    lost = True
+            for _, descriptor in events_of(monitor):
+                self._connections.remove(descriptor)
+                lost = True
         return lost
 
     def _cut(self, user: str) -> None:
