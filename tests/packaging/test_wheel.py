@@ -132,7 +132,7 @@ def test_the_wheel_says_what_it_is(shipped: tuple[Path, Path]):
         licensed = any(name.endswith("licenses/LICENSE") for name in archive.namelist())
     required = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert [line.partition(">")[0] for line in required] == ["msgspec"]
-    assert set(metadata.get_all("Provides-Extra")) == {"files", "tables", "testing", "all"}
+    assert set(metadata.get_all("Provides-Extra")) == {"files", "tables", "zmq", "testing", "all"}
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
     assert licensed
@@ -152,6 +152,8 @@ def test_the_sdist_holds_the_sources(sdist_names: set[str]):
         "src/flagcore/kernel/kernel.c",
         "tests/conformance/bucketing-vectors.json",
         "tests/packaging/test_wheel.py",
+        "tests/distribution/golden/delta.message",
+        "tests/distribution/golden/bootstrap.fcs",
         "examples/shop/checkout.yaml",
         "docs/design/flag-format.md",
         "bindings/README.md",
@@ -182,6 +184,14 @@ def test_the_wheel_evaluates_with_msgspec_alone(installed: Path, tmp_path: Path)
     done = run(installed, "-c", PROGRAM, flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert str(site_packages(installed)) in done.stdout
+
+
+def test_live_flags_name_their_extra(installed: Path, tmp_path: Path):
+    """Without the extra, connecting to a publisher says which one to install."""
+    program = "import flagcore; flagcore.connect('tcp://127.0.0.1:7440', wait=0)"
+    refused = run(installed, "-c", program, cwd=tmp_path)
+    assert "SettingsError" in refused.stderr
+    assert "flagcore[zmq]" in refused.stderr
 
 
 def test_the_installed_command_line_works(installed: Path, tmp_path: Path):

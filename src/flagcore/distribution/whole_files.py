@@ -17,7 +17,7 @@ def replace_file(
     ``before_rename`` is called when the new content is safe and the old one is still in its place.
 
     Raises:
-        OSError: nothing was changed, and nothing is left beside the path.
+        OSError: the path is as ``before_rename`` left it, or as it was, and nothing is left beside it.
     """
     folder = os.path.dirname(path) or "."
     temporary = os.path.join(folder, f".flagcore-{os.getpid()}-{os.urandom(6).hex()}")
