@@ -600,6 +600,14 @@ def test_failed_objects_are_told(client: Served):
     assert client.take_sent() == [Ack(1, 4, 5)]
 
 
+def test_what_failed_earlier_makes_no_other_revision_incomplete(client: Served):
+    """An engine names whatever it could not use so far; only what a delta brought counts for its Ack."""
+    client.result = Applied(5, ("p/a",))
+    for frames in client.server.commit(client.now, {"a": b"0", "b": b"good"}, urgent=True):
+        client.sub(frames)
+    assert client.take_sent() == [Ack(1, 2, 5)]
+
+
 def test_a_revision_that_could_not_be_applied_is_asked_for_whole(client: Served):
     """The engine refuses: the one before is served, STALE, not acknowledged, and a whole snapshot follows."""
     client.result = Applied(refused=True)

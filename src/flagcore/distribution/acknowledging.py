@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 from flagcore.distribution.actions import Applied, Apply
 from flagcore.distribution.control import Ack
 
-__all__ = ["ACK_SECONDS", "Acknowledging"]
+__all__ = ["ACK_SECONDS", "Acknowledging", "failed_of"]
 
 ACK_SECONDS = 0.2
 
@@ -42,7 +43,7 @@ class Acknowledging:
             if self._told:
                 self._failed.clear()
             self._latest, self._apply_us, self._told = apply, result.apply_us, False
-            self._failed.update(result.failed)
+            self._failed.update(failed_of(apply, result))
         return apply
 
     def ack(self) -> Ack | None:
@@ -51,3 +52,11 @@ class Acknowledging:
             return None
         self._told = True
         return Ack(*self._latest.position, self._apply_us, len(self._failed))
+
+
+def failed_of(apply: Apply, result: Applied) -> Collection[str]:
+    """Return which failed objects this revision brought: what failed long ago makes no other revision incomplete."""
+    if apply.delta is None:
+        return result.failed
+    brought = {upsert.id for upsert in apply.delta.upserts}
+    return brought.intersection(result.failed)

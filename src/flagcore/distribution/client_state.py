@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from random import Random
 
-from flagcore.distribution.acknowledging import ACK_SECONDS, Acknowledging
+from flagcore.distribution.acknowledging import ACK_SECONDS, Acknowledging, failed_of
 from flagcore.distribution.actions import (
     Action,
     Applied,
@@ -658,8 +658,9 @@ class ClientState:
 
     def _on_applied(self, apply: Apply, result: Applied) -> None:
         self._serving = True
-        if result.failed:
-            self._report("degraded", f"{len(result.failed)} objects of {apply.position} keep their previous version")
+        failed = failed_of(apply, result)
+        if failed:
+            self._report("degraded", f"{len(failed)} objects of {apply.position} keep their previous version")
         self._schedule_ack(apply.urgent)
 
     def _on_apply_refused(self, apply: Apply) -> None:
