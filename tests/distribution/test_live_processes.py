@@ -375,7 +375,15 @@ def test_following_a_publisher_loads_no_compiler(live: Live, run: Any) -> None:
     )
     code, out, errors = script.finish()
     assert (code, errors) == (0, "")
-    authoring = ("flagcore.model", "flagcore.compiler", "flagcore.testing", "flagcore.cli.", "asyncio", "yaml", "sqlite3")
+    authoring = (
+        "flagcore.model",
+        "flagcore.compiler",
+        "flagcore.testing",
+        "flagcore.cli.",
+        "asyncio",
+        "yaml",
+        "sqlite3",
+    )
     assert not [name for name in out.split() if name.startswith(authoring)]
 
 

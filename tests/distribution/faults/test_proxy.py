@@ -140,8 +140,12 @@ def test_refusal(proxy: Proxy) -> None:
 
 
 def test_server_is_away(proxy: Proxy) -> None:
-    """Where the server takes no connection, the client's is reset."""
+    """Where the server takes no connection, the client's is reset, at once or when it reads."""
     with socket.socket() as free:
         free.bind((HOST, 0))
-        with Proxy([free.getsockname()[1]]) as nowhere, connect(nowhere) as connection, pytest.raises(OSError):
+        with (
+            Proxy([free.getsockname()[1]]) as nowhere,
+            pytest.raises(ConnectionResetError),
+            connect(nowhere) as connection,
+        ):
             connection.recv(1)
