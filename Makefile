@@ -8,7 +8,7 @@ BINDING := $(wildcard bindings/c/*.h bindings/c/*/*.[ch])
 HARNESS := $(wildcard benchmarks/*/*.c tests/*/*.c)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-gate bench-baseline bench-against rivals build bindings sanitize debug fuzz nightly clean
+.PHONY: help setup demo test lint format bench bench-gate bench-baseline bench-against bench-distribution rivals build bindings sanitize debug fuzz nightly clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,11 @@ bench-baseline: ## writes what is measured now as the baseline: make bench-basel
 
 bench-against: setup ## wall clock beside the last release, run in turn: REF=v1.0.0; fails when a workload is over 10 % slower
 	$(PYTHON_BIN) -m benchmarks.run --against $(REF)
+
+bench-distribution: ## how soon a change is served by every client, beside raw ZeroMQ and NATS; about 6 minutes
+	@tools/setup.sh nats-server
+	$(PYTHON_BIN) -m pip install --quiet --disable-pip-version-check --group bench
+	$(PYTHON_BIN) -m benchmarks.bench_distribution $(ARGUMENTS)
 
 rivals: setup ## the peers' released packages beside us: table and chart of docs/performance.md (about 10 minutes)
 	$(PYTHON_BIN) -m benchmarks.rivals

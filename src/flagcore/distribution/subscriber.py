@@ -20,6 +20,7 @@ import msgspec
 
 from flagcore.distribution.actions import Action, Applied, Apply, Report, Save, SetStatus
 from flagcore.distribution.bootstrap import newer_bootstrap
+from flagcore.distribution.breathing import Breather
 from flagcore.distribution.client_state import ClientState
 from flagcore.distribution.counting import CountingMachine, Growth, wall_us
 from flagcore.distribution.forks import is_master_of_uwsgi, threads_run
@@ -218,7 +219,7 @@ class LiveSource(Source):
         return newer_bootstrap(given.bootstrap, given.environment_id, given.verify, above)
 
     def _serve_kept(self, snapshot: Snapshot, confirmed: float | None) -> None:
-        self._swap(snapshot)
+        super()._swap(snapshot)  # nobody evaluates yet
         self._served = snapshot
         self._settle(SourceState(ProviderStatus.STALE, self._degraded(), None, confirmed))
 
@@ -235,6 +236,11 @@ class LiveSource(Source):
         self._loop.close()
         if self._saver is not None:
             self._saver.close()
+
+    def _swap(self, snapshot: Snapshot) -> frozenset[str]:
+        """Hand a revision to the engine, while the application's threads go on evaluating."""
+        engine = self._engine()
+        return frozenset() if engine is None else engine.load(snapshot, Breather())
 
     def _perform(self, action: Action) -> Iterable[Action]:
         match action:
