@@ -22,7 +22,8 @@ class _Seen(msgspec.Struct):
 class CountsLedger:
     """Tells new batches from those that were taken before. Memory is bounded: the sources heard of longest ago are forgotten.
 
-    A source whose first batch here is not its first (the publisher was restarted) begins there.
+    Of a source that is new here (the publisher was restarted) batches may come that are older than the first one heard: they are
+    taken. Whoever reads what several runs of a publisher have written tells repetitions by source and batch.
     """
 
     def __init__(self, sources: int = SOURCES, ahead: int = AHEAD) -> None:
@@ -49,7 +50,7 @@ class CountsLedger:
         return True
 
     def _remember(self, source: bytes, batch: int) -> None:
-        self._seen[source] = _Seen(batch - 1, set())
+        self._seen[source] = _Seen(max(0, batch - self._ahead), set())
         self._advance(self._seen[source], batch)
         if len(self._seen) > self._sources:
             self._seen.popitem(last=False)
