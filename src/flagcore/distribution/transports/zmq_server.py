@@ -86,6 +86,7 @@ class ZmqServerLoop(SocketThread):
         self._ready = threading.Event()
         self._refusal: Exception | None = None
         self._homes: dict[bytes, tuple[bytes, str]] = {}  # ROUTER identity -> its environment and user
+        self._greeted: dict[int, bytes] = {}  # file descriptor of a connection -> ROUTER identity
         self._connections = Connections()
         self.counters = {
             "subscriptions refused": 0,
@@ -181,6 +182,7 @@ class ZmqServerLoop(SocketThread):
 
     def _shut(self) -> None:
         self._homes.clear()
+        self._greeted.clear()
         self._connections = Connections()
         for socket in self._sockets:
             socket.close(0)
@@ -255,7 +257,7 @@ class ZmqServerLoop(SocketThread):
             self.counters["frames without greeting"] += 1
             return
         identity, content, user = frames[0].bytes, frames[1].bytes, _user_of(frames[1])
-        machine = self._home(identity, content, user)
+        machine = self._home(identity, frames[1], user)
         if machine is not None:
             self._remember(frames[1], user)
             receipt = self._counts(self._homes[identity][0], content)
@@ -264,9 +266,9 @@ class ZmqServerLoop(SocketThread):
             else:
                 self.do_now([Reply(identity, (receipt,))])
 
-    def _home(self, identity: bytes, content: bytes, user: str) -> ServerMachine | None:
-        """Return the machine that a frame is for: its first frame must be a greeting to an environment of its user."""
-        asked = self._environment_of(content)
+    def _home(self, identity: bytes, frame: zmq.Frame, user: str) -> ServerMachine | None:
+        """Return the machine that a frame is for: the first of a client must be a greeting to an environment of its user."""
+        asked = self._environment_of(frame.bytes)
         environment, owner = (asked, user) if asked is not None else self._homes.get(identity, (b"", user))
         machine = self._machines.get(environment)
         if asked is None and (machine is None or owner != user):
@@ -275,6 +277,9 @@ class ZmqServerLoop(SocketThread):
         if machine is None or not self._is_admitted(user, environment):
             self.counters["greetings refused"] += 1
             return None
+        if asked is not None:
+            self._forget_lost()  # the descriptor may have been that of a connection that is gone
+            self._greeted[int(frame.get(zmq.SRCFD))] = identity
         self._homes[identity] = environment, user
         return machine
 
@@ -292,11 +297,13 @@ class ZmqServerLoop(SocketThread):
             self._connections.add(int(frame.get(zmq.SRCFD)), user)
 
     def _forget_lost(self) -> bool:
-        """Forget connections that were lost; returns whether there were any."""
+        """Forget connections that were lost, and tell whose they were; returns whether there were any."""
         lost = False
         for monitor in self._monitors:
             for _, descriptor in events_of(monitor):
                 self._connections.remove(descriptor)
+                if (identity := self._greeted.pop(descriptor, None)) is not None:
+                    self.do_now(self._gone(identity))
                 lost = True
         return lost
 
