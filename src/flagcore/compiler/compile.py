@@ -60,9 +60,9 @@ def compile_flag_set(
     """Compile every flag of a valid set.
 
     With ``previous`` only flags that changed, or that name a segment that changed, are compiled; all others keep their
-    bytes. ``progress`` is called with (flags done, flags in all). One changed flag among 10,000 takes one to two
-    milliseconds (W13 of benchmarks). With ``debug="when asked"`` the snapshot's debug information is no dict but makes
-    each flag's when it is first looked up.
+    bytes. ``progress`` is called with (flags done, flags in all). One changed flag among 10,000 takes about a
+    millisecond (W13 of benchmarks). The snapshot's debug information may be no dict: with ``debug="when asked"`` it makes
+    each flag's when it is first looked up, and where little changed it looks into what was taken over.
 
     Raises:
         FlagSetError: what only building can tell, with all problems: an automaton or program too large, too many tests.
