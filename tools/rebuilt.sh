@@ -20,6 +20,9 @@ find "$directory/src" \( -name '*.so' -o -path '*/evaluator/_*.c' -o -name '*.eg
 cd "$directory"
 "$python" setup.py --quiet build_ext --inplace --force
 
+if [ -n "${FLAGCORE_DEBUG:-}" ]; then
+    ulimit -S -s 65536 || true # unoptimised, a thousand evaluations inside each other take more than 8 MB of stack
+fi
 if [ -n "${FLAGCORE_SANITIZE:-}" ]; then
     # The interpreter itself is not instrumented: the runtime must be loaded first, and the interpreter's own arenas and
     # leaks at exit would hide or drown what we look for.
