@@ -68,18 +68,21 @@ class _Layout(argparse.RawDescriptionHelpFormatter):
 class _Arguments(argparse.ArgumentParser):
     """Says what is wrong with a command line as the rest of the command does: one message, or JSON."""
 
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, self._where_to_look())
+    order: str | None = None  # which words may stand where
 
-    def refuse(self, words: Sequence[str], order: str | None) -> NoReturn:
-        """Say what is wrong with words that mean nothing here; ``order`` tells which may stand where.
+    def error(self, message: str) -> NoReturn:
+        lacks_words = message.startswith("the following arguments are required")
+        raise UsageError(message, (self.order if lacks_words else None) or self._where_to_look())
+
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """Say what is wrong with words that mean nothing here.
 
         Raises:
             UsageError: always.
         """
         word = words[0]
         if not word.startswith("-"):
-            raise UsageError(f"{word!r} is one word too many", order or self._where_to_look())
+            raise UsageError(f"{word!r} is one word too many", self.order or self._where_to_look())
         near = _nearest(
             word.partition("=")[0], [option for action in self._actions for option in action.option_strings]
         )
@@ -150,7 +153,7 @@ def _run(arguments: list[str]) -> int:
         if verb is not None:
             raise UsageError(f"{arguments[0]} stands before the verb", f"the verb comes first: flagcore {verb} ...")
         if left:
-            parser.refuse(left, None)
+            parser.refuse(left)
         parser.print_help(sys.stderr)
         return USAGE
     module = importlib.import_module(f"flagcore.cli.{verb}")
@@ -161,11 +164,12 @@ def _run(arguments: list[str]) -> int:
         formatter_class=_Layout,
         allow_abbrev=False,
     )
+    own.order = getattr(module, "ORDER", None)
     module.add_arguments(own)
     own.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
     parsed, left = own.parse_known_intermixed_args(arguments[1:])
     if left:
-        own.refuse(left, getattr(module, "ORDER", None))
+        own.refuse(left)
     result: int = module.run(parsed)
     sys.stdout.flush()
     return result

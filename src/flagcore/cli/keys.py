@@ -36,6 +36,7 @@ A publisher that runs with the keyring follows it within a second: revoking cuts
 publisher, none of the services; only its owner may read it.
 Exit codes: 0 fine, 1 nobody was revoked, 2 wrong usage.
 """
+ORDER = "the words are ACTION KEYRING [WHICH]: flagcore keys new keyring.json --environment production"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,7 @@ answers single clients. --state remembers the revision over restarts; `none` let
 
 Exit codes: 0 interrupted, 1 the flags are not valid at the start, 2 wrong usage.
 """
+ORDER = "the word is [PATH]; where to serve comes with --bind: flagcore publish flags/ --bind 'tcp://*:7440'"
 
 DEFAULT_BIND = "tcp://127.0.0.1:7440"
 KEYS_LOOK = 1.0  # seconds between looks at the keyring

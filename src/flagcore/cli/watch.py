@@ -23,6 +23,7 @@ examples:
 The SDK key comes from --key-file, or from FLAGCORE_SDK_KEY. Files can be watched, too.
 Exit codes: 0 interrupted, or enough seen; 1 no flags came within --wait, or not enough changes; 2 wrong usage.
 """
+ORDER = "the word is the source: flagcore watch tcp://flags.internal:7440"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
