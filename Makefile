@@ -16,7 +16,7 @@ help: ## what there is
 setup: ## .venv with all requirements, the extension built in place
 	@tools/setup.sh
 
-demo: setup ## an example shop: its flags checked, tested, evaluated, explained and timed
+demo: setup ## an example shop: its flags checked, tested, evaluated, explained and timed; then live flags under failures
 	@$(PYTHON_BIN) -m examples.demo
 
 test: setup ## all tests: unit, property, conformance, native, packaging, architecture

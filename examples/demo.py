@@ -1,4 +1,4 @@
-"""``make demo``: the flags of an example shop, checked, tested, evaluated for a stream of visitors, explained and timed."""
+"""``make demo``: the flags of an example shop, checked, tested, evaluated for a stream of visitors, explained and timed; then live."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import flagcore
 from benchmarks.floor import load_bare, load_floor
 from benchmarks.timing import Subject, measure
+from examples import live_demo
 from examples.visitors import visitors
 from flagcore.model import Flag, load
 
@@ -55,7 +56,7 @@ def main(visitor_count: int = VISITORS, rounds: int = 11) -> int:
     show_explanation(client, people)
     show_speed(client, flags, people[:1000], rounds)
     client.close()
-    return 0
+    return live_demo.run(heading)
 
 
 def heading(text: str) -> None:
