@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
 import flagcore
 from benchmarks.distribution.receivers import Notes, serve_notes
 from benchmarks.workloads.base import document
@@ -21,6 +19,7 @@ from flagcore.compiler import compile_flag_set
 from flagcore.distribution.keys import Keyring
 from flagcore.distribution.publisher import Publisher
 from flagcore.model import build_flag_set
+from flagcore.snapshot.delta import Delta, Object
 from flagcore.snapshot.objects import Snapshot
 
 __all__ = ["LivePublisher", "live_publisher", "snapshots"]
@@ -61,10 +60,10 @@ class LivePublisher:
     def publish(self, revision: int) -> int:
         """Publish a change of one flag; returns when it was handed over, monotonic nanoseconds."""
         key = next(iter(self._served.programs))
-        programs = {**self._served.programs, key: self.snapshots[revision % 2 == 0].programs[key]}
-        self._served = msgspec.structs.replace(self._served, programs=programs)
+        changed = Object(f"p/{key}", 1, self.snapshots[revision % 2 == 0].programs[key])
+        delta = Delta(0, 0, 1, (changed,), ())
         begun = time.monotonic_ns()
-        self.publisher.publish(self._served)
+        self.publisher.publish(delta)
         return begun
 
 

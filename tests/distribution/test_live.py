@@ -12,7 +12,8 @@ import pytest
 
 import flagcore
 from flagcore.distribution.keys import Keyring, SdkKey
-from flagcore.errors import SettingsError
+from flagcore.errors import SettingsError, SnapshotError
+from flagcore.snapshot.delta import Delta, Object
 from flagcore.snapshot.objects import Snapshot
 from tests.distribution.faults.proxy import Proxy
 from tests.support.events import PATIENCE, Events
@@ -245,6 +246,19 @@ def test_receipts_name_who_has_not_applied(live: Live) -> None:
     receipt = publisher.publish(compiled(a="off"), wait="all", timeout=0.2)
     assert (receipt.complete, len(receipt.waiting), len(receipt.acknowledged)) == (False, 1, 1)
     assert (near.get_boolean_value("a", True), far.get_boolean_value("a", True)) == (False, True)
+
+
+def test_a_delta_may_be_published_instead_of_a_snapshot(live: Live) -> None:
+    """What a transaction changes goes out as the next revision, whatever numbers it bears; before there is anything it is refused."""
+    publisher = live.publisher()
+    change = Delta(7, 0, 1, (Object("p/a", 1, compiled(a="on").programs["a"]),), ("p/gone",))
+    with pytest.raises(SnapshotError, match="snapshot"):
+        publisher.publish(change)
+    publisher.publish(compiled(a="off", gone="on"))
+    client = live.client(publisher.endpoint)
+    assert publisher.publish(change, wait="all", timeout=PATIENCE).complete
+    assert (client.revision, client.get_boolean_value("a", False)) == (2, True)
+    assert client.get_boolean_details("gone", False).error_code == "FLAG_NOT_FOUND"
 
 
 def test_who_takes_leave_is_not_waited_for(live: Live) -> None:

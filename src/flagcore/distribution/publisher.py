@@ -23,6 +23,8 @@ from flagcore.distribution.server_state import ServerState
 from flagcore.distribution.transports.zmq_endpoints import ServerCurve
 from flagcore.distribution.transports.zmq_server import ZmqServerLoop
 from flagcore.distribution.wire import LOCAL_ENVIRONMENT, WELCOME, WireError
+from flagcore.errors import SnapshotError
+from flagcore.snapshot.delta import Delta
 from flagcore.snapshot.signature import SigningKey
 from flagcore.snapshot.state_hash import StateHash
 from flagcore.telemetry.ledger import CountsLedger
@@ -116,24 +118,28 @@ class Publisher:
 
     def publish(
         self,
-        snapshot: Snapshot,
+        change: Snapshot | Delta,
         *,
         environment_id: bytes | None = None,
         wait: Literal["all"] | None = None,
         urgent: bool = False,
         timeout: float = 10.0,
     ) -> Receipt:
-        """Send what changed to everybody, as the next revision; the snapshot's own numbers do not count.
+        """Send what changed to everybody, as the next revision; the numbers in a snapshot or delta do not count.
 
+        A delta, on what is served, costs what it holds; of a snapshot every object is compared first.
         With ``wait="all"`` this returns when every connected client has applied it, after ``timeout`` seconds at the latest:
         ``receipt.complete`` says whether they have, ``receipt.waiting`` and ``receipt.lost`` who has not. ``urgent`` lets
         clients acknowledge at once.
+
+        Raises:
+            SnapshotError: a delta before any snapshot, or an object that is larger than the limits allow.
         """
         named = self._named(environment_id)
         over = threading.Event()
 
         def publish(now: float) -> tuple[Iterable[Action], Receipt]:
-            actions, receipt = self._publish(named, snapshot, now, urgent or wait == "all", wait == "all", timeout)
+            actions, receipt = self._publish(named, change, now, urgent or wait == "all", wait == "all", timeout)
             if wait is not None and not receipt.over:
                 self._waiting[id(receipt)] = over
             return actions, receipt
@@ -208,19 +214,20 @@ class Publisher:
         return answer.result(ANSWER_SECONDS)
 
     def _publish(
-        self, named: bytes, snapshot: Snapshot, now: float, urgent: bool, wait: bool, timeout: float
+        self, named: bytes, change: Snapshot | Delta, now: float, urgent: bool, wait: bool, timeout: float
     ) -> tuple[Iterable[Action], Receipt]:
         machine = self._machines[named]
         if not isinstance(machine, PublisherState):
-            return self._first(named, snapshot, now)
-        epoch, revision = machine.position
-        numbered = msgspec.structs.replace(snapshot, epoch=epoch, revision=revision + 1)
+            return self._first(named, change, now)
+        numbered = _numbered(change, *machine.position, urgent)
         actions, receipt = machine.publish(numbered, now, urgent=urgent, wait=wait, timeout=timeout)
         self._record.note(named, machine.position, machine.state_hash)
         return actions, receipt
 
-    def _first(self, named: bytes, snapshot: Snapshot, now: float) -> tuple[Iterable[Action], Receipt]:
+    def _first(self, named: bytes, snapshot: Snapshot | Delta, now: float) -> tuple[Iterable[Action], Receipt]:
         """Begin to serve an environment where its history goes on."""
+        if isinstance(snapshot, Delta):
+            raise SnapshotError("the first that is published of an environment is a snapshot")
         position = self._record.resume(named, StateHash.of(snapshot).value)
         numbered = msgspec.structs.replace(snapshot, epoch=position.epoch, revision=position.revision)
         offset = time.time_ns() // 1000 - int(now * 1e6)
@@ -259,6 +266,13 @@ class Publisher:
 def _names(keyring: Keyring | None) -> dict[bytes, str]:
     """Return environment id -> name."""
     return {LOCAL_ENVIRONMENT: "local"} if keyring is None else {found.id: found.name for found in keyring.environments}
+
+
+def _numbered(change: Snapshot | Delta, epoch: int, revision: int, urgent: bool) -> Snapshot | Delta:
+    """Return the change as what follows on a position."""
+    if isinstance(change, Delta):
+        return msgspec.structs.replace(change, epoch=epoch, base=revision, revision=revision + 1, urgent=urgent)
+    return msgspec.structs.replace(change, epoch=epoch, revision=revision + 1)
 
 
 def _environment_of(frame: bytes) -> bytes | None:

@@ -90,6 +90,8 @@ def diff(before: Snapshot, after: Snapshot, urgent: bool = False) -> Delta:
     deletes: list[str] = []
     for kind, new in parts_of(after).items():
         old = parts_of(before)[kind]
+        if old is new:
+            continue
         names = list(compress(new, map(ne, map(old.get, new), new.values())))  # 10,000 objects in half a millisecond
         upserts += [_upsert(object_id(kind, name), new[name]) for name in names]
         if len(old) + sum(name not in old for name in names) > len(new):
