@@ -85,6 +85,8 @@ if [ ! -x $venv/bin/python ] || [ "$(cat $venv/.requirements 2>/dev/null)" != "$
     say "installing build and development requirements"
     $venv/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
     $venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+    # Not from pip's cache: what was built for one interpreter of a version does not run with another build of it.
+    $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --group uwsgi
     echo "$wanted" >$venv/.requirements
 fi
 

@@ -103,7 +103,7 @@ def test_parent_and_child_follow(live: Live, run: Any) -> None:
     if child:
         counters = client._source.counters
         assert not counters, counters
-        print("child ended with", os.waitpid(child, 0)[1])
+        print("child ended with", os.waitpid(child, 0)[1], flush=True)
     os._exit(0)
     """,
         publisher.endpoint,
@@ -138,7 +138,7 @@ def test_workers_of_multiprocessing(live: Live, run: Any) -> None:
     follow(client)
     for worker in workers:
         worker.join(30)
-    print([worker.exitcode for worker in workers])
+    print([worker.exitcode for worker in workers], flush=True)
     """,
         publisher.endpoint,
     )
@@ -161,7 +161,7 @@ def test_forked_while_nobody_publishes(live: Live, run: Any, tmp_path: Path) -> 
         assert client.get_boolean_value("a", False) is True
         client.close()
         if child:
-            print(os.waitpid(child, 0)[1])
+            print(os.waitpid(child, 0)[1], flush=True)
         os._exit(0) if not child else None
         """,
         endpoint,
@@ -353,7 +353,7 @@ def test_importing_opens_nothing(run: Any) -> None:
         before = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
         import flagcore.distribution.subscriber, flagcore.distribution.publisher
         after = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
-        print(threading.active_count(), len(after - before))
+        print(threading.active_count(), len(after - before), flush=True)
         """
     )
     assert script.finish() == (0, "1 0\n", "")
@@ -369,7 +369,7 @@ def test_following_a_publisher_loads_no_compiler(live: Live, run: Any) -> None:
         client = flagcore.connect(sys.argv[1], wait=30, cache_dir=None)
         assert client.get_boolean_value("a", False) is True
         client.close()
-        print(*sorted(sys.modules))
+        print(*sorted(sys.modules), flush=True)
         """,
         publisher.endpoint,
     )
@@ -404,7 +404,7 @@ def test_the_extra_is_named(run: Any, missing: str) -> None:
             client = flagcore.connect("tcp://127.0.0.1:7440", wait=0, cache_dir=None)
             client.close()
         except flagcore.SettingsError as error:
-            print(error)
+            print(error, flush=True)
         """,
         missing,
     )
