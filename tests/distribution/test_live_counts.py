@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from flagcore.distribution.control import Bye, Count, Counts, encode_control
 from flagcore.distribution.counting import Growth, is_counts, taken
+from flagcore.distribution.keys import Keyring
 from flagcore.telemetry.ledger import CountsLedger
 from tests.support.live import Live, compiled, until
 
@@ -34,6 +38,26 @@ def test_counts_arrive_when_a_client_ends(live: Live, tmp_path: Path) -> None:
     client.close()
     until(lambda: told(tmp_path / "counts.jsonl"), "the counts")
     assert told(tmp_path / "counts.jsonl") == {("local", "a"): 7, ("local", "b"): 1}
+
+
+def test_last_words_count_although_their_connection_is_gone(
+    live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A publisher that notices the end of connections before it reads what came by them takes it all the same, and goes on."""
+    keys, key = Keyring.generate().with_environment("production").issue("production", "shop", 0)
+    publisher = live.publisher(keyring=keys, counts=str(tmp_path / "counts.jsonl"))
+    publisher.publish(compiled(a="on"))
+    clients = [live.client(publisher.endpoint, sdk_key=key.text) for _ in range(4)]
+    loop = publisher._loop
+    turn = loop._turn
+    monkeypatch.setattr(
+        loop, "_turn", lambda timeout: (time.sleep(0.3), turn(timeout))
+    )  # all has happened when it looks
+    for client in clients:
+        client.get_boolean_value("a", False)
+        client.close()
+    until(lambda: told(tmp_path / "counts.jsonl").total() == len(clients), "the counts")
+    assert not caplog.records
 
 
 def test_counts_arrive_as_windows_end(live: Live, tmp_path: Path) -> None:

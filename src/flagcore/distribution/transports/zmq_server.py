@@ -85,6 +85,9 @@ class ZmqServerLoop(SocketThread):
         self._clock = clock
         self._ready = threading.Event()
         self._refusal: Exception | None = None
+        self._leaving: list[
+            bytes
+        ] = []  # identities whose connections were lost, to be told when their last frames were read
         self._homes: dict[bytes, tuple[bytes, str]] = {}  # ROUTER identity -> its environment and user
         self._greeted: dict[int, bytes] = {}  # file descriptor of a connection -> ROUTER identity
         self._connections = Connections()
@@ -183,6 +186,7 @@ class ZmqServerLoop(SocketThread):
     def _shut(self) -> None:
         self._homes.clear()
         self._greeted.clear()
+        self._leaving.clear()
         self._connections = Connections()
         for socket in self._sockets:
             socket.close(0)
@@ -197,8 +201,8 @@ class ZmqServerLoop(SocketThread):
             self._ask_all(lambda machine, now: machine.disconnected(now))
         if self._xpub in ready:
             self._drain(self._xpub, self._subscription)
-        if self._router in ready:
-            self._drain(self._router, self._question)
+        if self._router not in ready or self._drain(self._router, self._question):
+            self._let_go()
         self._tick()
 
     def _patience(self, timeout: float) -> int:
@@ -218,10 +222,14 @@ class ZmqServerLoop(SocketThread):
         for machine in tuple(self._machines.values()):
             self.do_now(decide(machine, self._clock()))
 
-    def _drain(self, socket: zmq.Socket[bytes], handle: Callable[[Sequence[zmq.Frame]], None]) -> None:
-        with suppress(zmq.Again):
+    def _drain(self, socket: zmq.Socket[bytes], handle: Callable[[Sequence[zmq.Frame]], None]) -> bool:
+        """Handle what has come, and return whether that was all."""
+        try:
             for _ in range(AT_ONCE):
                 handle(socket.recv_multipart(zmq.NOBLOCK, copy=False))
+        except zmq.Again:
+            return True
+        return False
 
     # -- subscriptions ------------------------------------------------------------------------------------------------
 
@@ -283,6 +291,12 @@ class ZmqServerLoop(SocketThread):
         self._homes[identity] = environment, user
         return machine
 
+    def _let_go(self) -> None:
+        """Tell the machines who is gone, when everything that they had said was heard."""
+        leaving, self._leaving = self._leaving, []
+        for identity in leaving:
+            self.do_now(self._gone(identity))
+
     def _gone(self, identity: bytes) -> Iterable[Action]:
         environment, _ = self._homes.pop(identity, (b"", ""))
         machine = self._machines.get(environment)
@@ -297,13 +311,13 @@ class ZmqServerLoop(SocketThread):
             self._connections.add(int(frame.get(zmq.SRCFD)), user)
 
     def _forget_lost(self) -> bool:
-        """Forget connections that were lost, and tell whose they were; returns whether there were any."""
+        """Forget connections that were lost, and note whose they were; returns whether there were any."""
         lost = False
         for monitor in self._monitors:
             for _, descriptor in events_of(monitor):
                 self._connections.remove(descriptor)
                 if (identity := self._greeted.pop(descriptor, None)) is not None:
-                    self.do_now(self._gone(identity))
+                    self._leaving.append(identity)
                 lost = True
         return lost
 
