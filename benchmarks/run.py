@@ -17,7 +17,7 @@ from benchmarks.engines import client_for
 from benchmarks.machine import keep, machine
 from benchmarks.subjects import EVALUATIONS, GET, calls, floors
 from benchmarks.timing import Measured, Subject, measure
-from benchmarks.workloads import MAKERS, Workload, make
+from benchmarks.workloads import LARGE, MAKERS, Workload, make
 
 GOALS = {
     "W1": 1.5,
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _compare(options)
     units = floors()
     results: list[Measured] = []
-    for name in options.workloads or MAKERS:
+    for name in options.workloads or (*MAKERS, *LARGE):
         results += measure(_subjects(name, make(name)), units, options.rounds)
     report = {
         **machine(),
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("workloads", nargs="*", metavar="W", help=f"default: all of {', '.join(MAKERS)}")
+    parser.add_argument("workloads", nargs="*", metavar="W", help=f"default: all of {', '.join((*MAKERS, *LARGE))}")
     parser.add_argument("--rounds", type=int, default=21, help="samples of each subject (default 21)")
     parser.add_argument(
         "--against", nargs="?", const="", metavar="REF", help="a commit or tag; default: the last release"
