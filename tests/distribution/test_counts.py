@@ -125,6 +125,18 @@ def test_losses_are_told_even_where_nothing_fits():
     assert (batch.rows, batch.dropped) == ((), 7)
 
 
+def test_what_the_engine_could_not_count_is_told_as_lost():
+    """Evaluations that no counter tells are among the losses of the next batch, once; those from before the start are not."""
+    counting, lost = Counting(), [5]
+    counts = CountsShipper(counting.drain, 1_000, 0.0, lost=lambda: lost[0])
+    counting.count("f")
+    lost[0] = 8
+    (batch,) = counts.tick(10.0, 2_000)
+    assert (batch.dropped, counts.dropped) == (3, 3)
+    counts.arrived(1, 10.0)
+    assert counts.tick(20.0, 3_000) == []
+
+
 def test_last_words_are_everything_without_a_receipt():
     """A process that ends hands over what waits and what was counted since."""
     counting = Counting()

@@ -123,9 +123,7 @@ class Applied(msgspec.Struct, frozen=True):
     """How an ``Apply`` went."""
 
     apply_us: int = 0
-    failed: tuple[
-        str, ...
-    ] = ()  # ids of objects that were refused and keep their previous version, since earlier revisions too
+    failed: tuple[str, ...] = ()  # ids of objects that keep their previous version, since earlier revisions too
     refused: bool = False  # nothing was applied: the engine serves the revision before
 
 

@@ -42,10 +42,16 @@ class CountingMachine:
     """A client's machine that sends counts, too, while it is live. A transport drives it as it drives the machine inside."""
 
     def __init__(
-        self, machine: ClientState, source: bytes, grown: Callable[[], Outcomes], now: float, wall_us: Callable[[], int]
+        self,
+        machine: ClientState,
+        source: bytes,
+        grown: Callable[[], Outcomes],
+        now: float,
+        wall_us: Callable[[], int],
+        lost: Callable[[], int] = lambda: 0,
     ) -> None:
         self._machine, self._source, self._wall_us = machine, source, wall_us
-        self._shipper = CountsShipper(grown, wall_us(), now)
+        self._shipper = CountsShipper(grown, wall_us(), now, lost=lost)
 
     @property
     def deadline(self) -> float | None:

@@ -271,6 +271,7 @@ def _names(keyring: Keyring | None) -> dict[bytes, str]:
 def _numbered(change: Snapshot | Delta, epoch: int, revision: int, urgent: bool) -> Snapshot | Delta:
     """Return the change as what follows on a position."""
     if isinstance(change, Delta):
+        urgent = urgent or change.urgent
         return msgspec.structs.replace(change, epoch=epoch, base=revision, revision=revision + 1, urgent=urgent)
     return msgspec.structs.replace(change, epoch=epoch, revision=revision + 1)
 

@@ -184,7 +184,11 @@ class LiveSource(Source):
             found = engine()
             return {} if found is None else found.counters()
 
-        return CountingMachine(self._machine, os.urandom(16), Growth(read), time.monotonic(), wall_us)
+        def lost() -> int:
+            found = engine()
+            return 0 if found is None else found.uncounted
+
+        return CountingMachine(self._machine, os.urandom(16), Growth(read), time.monotonic(), wall_us, lost)
 
     def _new_saver(self) -> Saver | None:
         last_good = self._new_last_good()
@@ -229,13 +233,14 @@ class LiveSource(Source):
                 lambda: self.state.status in (ProviderStatus.READY, ProviderStatus.ERROR) or not self.waits, seconds
             )
 
-    # -- in the thread ------------------------------------------------------------------------------------------------
-
     def _rest(self) -> None:
+        """Follow nothing, and serve what is there, in a process that only makes others."""
         self._rests = True
         self._loop.close()
         if self._saver is not None:
             self._saver.close()
+
+    # -- in the thread ------------------------------------------------------------------------------------------------
 
     def _swap(self, snapshot: Snapshot) -> frozenset[str]:
         """Hand a revision to the engine, while the application's threads go on evaluating."""

@@ -46,14 +46,21 @@ class CountsShipper:
 
     Args:
         drain: returns the counts since the last call, and forgets them.
+        lost: returns how many evaluations of this process no counter tells, in all.
         started: wall-clock time at which counting began, microseconds since 1970 UTC.
         now: monotonic seconds.
     """
 
     def __init__(
-        self, drain: Callable[[], Counts], started: int, now: float, limits: CountsLimits | None = None
+        self,
+        drain: Callable[[], Counts],
+        started: int,
+        now: float,
+        limits: CountsLimits | None = None,
+        lost: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._drain = drain
+        self._drain, self._lost = drain, lost
+        self._lost_before = lost()
         self._limits = limits or CountsLimits()
         self._start = started
         self._due = now + self._limits.interval
@@ -100,6 +107,8 @@ class CountsShipper:
         """End the window and return its batches; an empty one without losses has none."""
         start, self._start = self._start, wall
         parts, lost = _parts(_rows(self._drain()), self._limits)
+        before, self._lost_before = self._lost_before, self._lost()
+        lost += self._lost_before - before
         self.dropped += lost
         self._dropped += lost
         if not parts and self._dropped:

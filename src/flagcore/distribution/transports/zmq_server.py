@@ -66,9 +66,8 @@ class ZmqServerLoop(SocketThread):
         clock: Callable[[], float] = time.monotonic,
         name: str = "flagcore-publisher",
     ) -> None:
-        control_endpoint(
-            f"{bind.rpartition(':')[0]}:1" if _takes_any_port(bind) else bind
-        )  # raises for what is no address
+        probe = f"{bind.rpartition(':')[0]}:1" if _takes_any_port(bind) else bind
+        control_endpoint(probe)  # raises for what is no address
         if curve is None and not is_private(bind):
             raise SettingsError(f"{bind}: without keys flags are published on loopback and ipc only; see flagcore keys")
         if (curve is None) is not (admission is None):
@@ -85,9 +84,7 @@ class ZmqServerLoop(SocketThread):
         self._clock = clock
         self._ready = threading.Event()
         self._refusal: Exception | None = None
-        self._leaving: list[
-            bytes
-        ] = []  # identities whose connections were lost, to be told when their last frames were read
+        self._leaving: list[bytes] = []  # whose connections were lost: told when their last frames were read
         self._homes: dict[bytes, tuple[bytes, str]] = {}  # ROUTER identity -> its environment and user
         self._greeted: dict[int, bytes] = {}  # file descriptor of a connection -> ROUTER identity
         self._connections = Connections()
